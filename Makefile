@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The front door: each target says in one line what it does ("make help"), and hands on to the program that does it.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+.DEFAULT_GOAL := help
+
+KVER    ?= 6.1
+PREFIX  ?= /usr/local
+JOBS    ?= $(shell nproc)
+CACHE   := $(or $(VIREO_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vireo)
+
+##@ Start here
+help: ## print this table
+	@awk -f scripts/help.awk Makefile
+
+demo: setup ## show in the lab what there is today, from nothing
+	@scripts/demo
+
+check: setup ## run all tests (installs, fetches and builds what they need); TIERS="a b" for some
+	@selftests/check check $(TIERS)
+
+##@ Build
+modules: setup ## build the kernel modules into build/KVER; KVER=6.1|6.12|debug|debug-6.12|installed
+	@scripts/modules "$(KVER)"
+
+vmm: setup ## build the userspace, and the tests' programs, into build/host
+	@cmake -S . -B build/host -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX="$(PREFIX)" --log-level=WARNING
+	@cmake --build build/host --parallel $(JOBS)
+
+##@ Try
+lab: setup ## a root shell in a virtual machine that runs KVER, with this checkout at hand
+	@$(MAKE) modules
+	@selftests/lab/run --kernel "$(KVER)" --shell
+
+load: ## insert the modules into the running kernel
+	@$(MAKE) modules KVER=installed
+	@scripts/load
+
+unload: ## take the modules out of the running kernel
+	@scripts/load --remove
+
+##@ Test
+check-fast: setup ## unit tests and style, no lab: less than a minute
+	@selftests/check fast $(TIERS)
+
+check-full: setup ## everything, whole matrices, debug-6.12 and a fresh Debian: hours rather than minutes
+	@selftests/check full $(TIERS)
+
+check-fresh: setup ## prove the set-up: a minimal Debian 12, a clean clone, and there setup, check-fast and a lab boot
+	@selftests/check full fresh
+
+fuzz: setup ## fuzz the engine for longer than the check does; SECONDS_EACH=600
+	@selftests/fuzz/run --seconds $(or $(SECONDS_EACH),600)
+
+coverage: setup ## which lines and branches of the engine the unit tests reach
+	@selftests/check check coverage
+	@cat build/logs/coverage.log
+
+bench: setup ## measure the engine: nanoseconds and instructions per chain
+	@selftests/bench/run
+
+style: setup ## formatting, checkpatch, shellcheck, clang-tidy, links, spelling
+	@selftests/check check style
+
+##@ Install and clean
+install uninstall: KVER = installed
+install: setup ## install userspace below PREFIX, modules for KVER=installed; DESTDIR is honoured
+	@$(MAKE) vmm
+	@DESTDIR="$(DESTDIR)" cmake --install build/host
+	@DESTDIR="$(DESTDIR)" scripts/modules "$(KVER)" --install
+
+uninstall: ## remove what install installed
+	@DESTDIR="$(DESTDIR)" scripts/modules "$(KVER)" --uninstall
+	@[ ! -e build/host/install_manifest.txt ] || sed 's|^|$(DESTDIR)|' build/host/install_manifest.txt | xargs -d '\n' rm -f
+
+setup: ## install the Debian packages that are missing
+	@selftests/lab/setup
+
+clean: ## remove build/
+	@rm -rf build
+
+distclean: clean ## remove build/, and the kernels and guests cached outside the checkout
+	@rm -rf "$(CACHE)"
+
+.PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz coverage bench style \
+	install uninstall setup clean distclean
