@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The virtqueue engine's environment in a userspace process: ring memory is
+ * mapped guest memory and can always be reached. What each name must do is
+ * written down in kernel/env/vq_env.h.
+ *
+ * With VQ_ENV_SEQ_CST, for ThreadSanitizer, which does not model fences, each
+ * access is sequentially consistent and the barriers stop the compiler alone.
+ */
+#ifndef VQ_ENV_H
+#define VQ_ENV_H
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+
+#define __vq_mem
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#define VQ_EXPORT(symbol)
+
+#ifdef VQ_ENV_SEQ_CST
+#define VQ_ENV_ORDER __ATOMIC_SEQ_CST
+#define vq_rmb() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#define vq_wmb() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#define vq_mb() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#else
+#define VQ_ENV_ORDER __ATOMIC_RELAXED
+#define vq_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define vq_wmb() __atomic_thread_fence(__ATOMIC_RELEASE)
+#define vq_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
+#endif
+
+#define VQ_GET(var, ptr, label)                                                                    \
+    do {                                                                                           \
+        (var) = __atomic_load_n((ptr), VQ_ENV_ORDER);                                              \
+        if (0)                                                                                     \
+            goto label;                                                                            \
+    } while (0)
+
+#define VQ_PUT(val, ptr, label)                                                                    \
+    do {                                                                                           \
+        __atomic_store_n((ptr), (val), VQ_ENV_ORDER);                                              \
+        if (0)                                                                                     \
+            goto label;                                                                            \
+    } while (0)
+
+#define vq_access_begin(ptr, len) ((void)(ptr), (void)(len), true)
+#define vq_access_end() ((void)0)
+
+#define vq_index_nospec(index, size) ((void)(size), (index))
+
+/* A legacy ring is in the byte order of the guest, which is that of the host. */
+static inline u16 vq16_to_cpu(bool little_endian, __le16 v)
+{
+    return little_endian ? le16toh(v) : v;
+}
+
+static inline u32 vq32_to_cpu(bool little_endian, __le32 v)
+{
+    return little_endian ? le32toh(v) : v;
+}
+
+static inline u64 vq64_to_cpu(bool little_endian, __le64 v)
+{
+    return little_endian ? le64toh(v) : v;
+}
+
+static inline __le16 cpu_to_vq16(bool little_endian, u16 v)
+{
+    return little_endian ? htole16(v) : v;
+}
+
+static inline __le32 cpu_to_vq32(bool little_endian, u32 v)
+{
+    return little_endian ? htole32(v) : v;
+}
+
+#endif /* VQ_ENV_H */
