@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tiers of the check: what each runs, and what it may use. Documentation/testing.md says how to add one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LEVELS = ("fast", "check", "full")  # each runs what those before it run, and more
+
+# Seconds for a whole run with everything built and cached, on two cores.
+BUDGETS = {"fast": 60, "check": 8 * 60}
+
+
+@dataclass(frozen=True)
+class Tier:
+    name: str
+    about: str
+    command: str  # bash; cwd is the checkout. $RESULTS: a directory for JUnit files, empty at the start
+    results: str = "status"  # "junit": *.xml in $RESULTS; "tap": what it prints; "status": one test, its exit status
+    budget: int = 10  # seconds when everything is built and cached
+    limit: int = 900  # seconds after which it hangs
+    needs: tuple[str, ...] = ()  # tiers that must have passed before
+    cores: int = 1
+    level: str = "check"  # the least level that runs it
+
+
+def build(directory: str, options: str, targets: str = "all") -> str:
+    return (
+        f"cmake -S . -B build/{directory} -G Ninja {options} --log-level=WARNING && "
+        f"cmake --build build/{directory} --target {targets} --parallel $(nproc)"
+    )
+
+
+def kernel(alias: str, level: str = "check") -> tuple[Tier, Tier]:
+    """A kernel to boot, and the modules for it."""
+    debug = alias.startswith("debug")
+    fetch = Tier(
+        f"kernel-{alias}",
+        "build the debug kernel, unless it is cached" if debug else "fetch the stock kernel, unless it is cached",
+        f"selftests/lab/kernel {alias} image",
+        limit=3600 if debug else 900,
+        cores=2 if debug else 1,
+        level=level,
+    )
+    modules = Tier(
+        f"modules-{alias}",
+        f"modules for {alias}: W=1, sparse, no warning",
+        f"scripts/modules {alias}",
+        needs=(fetch.name,),
+        level=level,
+    )
+    return fetch, modules
+
+
+# Started in this order as cores come free: what others wait for, and what takes long, is first.
+TIERS: tuple[Tier, ...] = (
+    Tier(
+        "host",
+        "build the userspace and the tests' programs",
+        build("host", "-DCMAKE_BUILD_TYPE=RelWithDebInfo"),
+        budget=5,
+        level="fast",
+    ),
+    *kernel("6.1"),
+    *kernel("6.12"),
+    *kernel("debug"),
+    *kernel("debug-6.12", "full"),
+    Tier(
+        "unit",
+        "the engine's unit tests",
+        "build/host/selftests/unit/vq_unit --gtest_output=xml:$RESULTS/unit.xml",
+        "junit",
+        needs=("host",),
+        level="fast",
+    ),
+    Tier(
+        "runner",
+        "tests of this runner, of the style checks and of the set-up",
+        "/usr/bin/python3 -m pytest -q -p no:cacheprovider --junitxml=$RESULTS/runner.xml"
+        " selftests/checks selftests/style",
+        "junit",
+        budget=15,
+        level="fast",
+    ),
+    Tier(
+        "style",
+        "formatting, checkpatch, shellcheck, clang-tidy, links, spelling",
+        "selftests/style/run",
+        "tap",
+        budget=30,
+        level="fast",
+    ),
+)
+
+
+def choose(level: str, names: list[str]) -> list[Tier]:
+    """The tiers of a level; or the named ones of any level, with those that they need, in the table's order."""
+    by_name = {tier.name: tier for tier in TIERS}
+    if not names:
+        return [tier for tier in TIERS if LEVELS.index(tier.level) <= LEVELS.index(level)]
+    wanted: set[str] = set()
+    queue = list(names)
+    while queue:
+        name = queue.pop()
+        if name not in by_name:
+            raise LookupError(f'tier "{name}": unknown; known are {", ".join(by_name)}')
+        if name not in wanted:
+            wanted.add(name)
+            queue += by_name[name].needs
+    return [tier for tier in TIERS if tier.name in wanted]
