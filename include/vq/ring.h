@@ -3,8 +3,9 @@
  * The virtqueue as it lies in guest memory: layouts, flags and limits.
  *
  * Section numbers are those of the Virtual I/O Device (VIRTIO) specification,
- * version 1.2. Everything here is little-endian once VIRTIO_F_VERSION_1 is
- * negotiated, and in the guest's byte order before that (2.7.3, legacy).
+ * version 1.2. Everything here is little-endian: by definition once
+ * VIRTIO_F_VERSION_1 is negotiated, and before that (2.7.3, legacy) because
+ * guest and host are x86.
  */
 #ifndef VQ_RING_H
 #define VQ_RING_H
@@ -17,7 +18,6 @@
 #define VQ_F_NOTIFY_ON_EMPTY 24 /* 6.3, legacy interface */
 #define VQ_F_INDIRECT_DESC 28
 #define VQ_F_EVENT_IDX 29
-#define VQ_F_VERSION_1 32
 #define VQ_F_RING_PACKED 34
 #define VQ_F_IN_ORDER 35
 

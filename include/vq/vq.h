@@ -209,7 +209,6 @@ struct vq {
 	bool in_order;
 	bool indirect;
 	bool notify_on_empty;
-	bool little_endian;
 	bool call_first; /* unknown what the driver last saw: call once */
 	bool kick_off; /* the driver has been asked not to kick */
 	enum vq_error error; /* of the last call that failed */
@@ -264,8 +263,11 @@ int vq_set_base(struct vq *vq, u32 base);
 
 /**
  * vq_start() - begin to serve: learn the used position (split rings keep it in
- * guest memory) and ask the driver for kicks
+ * guest memory) and let the driver kick
  * @vq: queue
+ *
+ * Nobody knows what was made available before: the caller pops next, as if it
+ * had been kicked.
  *
  * Return: 0 or -EFAULT.
  */

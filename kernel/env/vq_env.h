@@ -17,11 +17,14 @@
  *			order reads, writes, both, against the driver's CPU
  *   vq_index_nospec(i, n)
  *			i, which is less than n, under speculation too
- *   vqN_to_cpu(), cpu_to_vqN()
- *			little-endian, or the guest's order for a legacy ring
  *   VQ_EXPORT(s)	makes a function callable from other modules
  *
- * and fixed-width types, likely(), unlikely(), bool and errno values.
+ * and fixed-width types, leN_to_cpu() and cpu_to_leN(), likely(), unlikely(),
+ * __always_inline, bool, size_t and errno values.
+ *
+ * Every range given to the engine has passed access_ok(), at set-up for the
+ * ring and in the memory table for indirect tables, so that a section need not
+ * check each: vq_access_begin() on one of them opens all.
  */
 #ifndef VQ_ENV_H
 #define VQ_ENV_H
@@ -32,8 +35,8 @@
 #include <linux/nospec.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
-#include <linux/virtio_byteorder.h>
 #include <asm/barrier.h>
+#include <asm/byteorder.h>
 
 #define __vq_mem __user
 #define VQ_EXPORT(symbol) EXPORT_SYMBOL_GPL(symbol)
@@ -50,34 +53,5 @@
 #define vq_mb() virt_mb()
 
 #define vq_index_nospec(index, size) array_index_nospec(index, size)
-
-/*
- * A legacy ring is in the byte order of the guest, which is that of the host:
- * __virtio types carry either order, and so do our __le fields until now.
- */
-static __always_inline u16 vq16_to_cpu(bool little_endian, __le16 v)
-{
-	return __virtio16_to_cpu(little_endian, (__force __virtio16)v);
-}
-
-static __always_inline u32 vq32_to_cpu(bool little_endian, __le32 v)
-{
-	return __virtio32_to_cpu(little_endian, (__force __virtio32)v);
-}
-
-static __always_inline u64 vq64_to_cpu(bool little_endian, __le64 v)
-{
-	return __virtio64_to_cpu(little_endian, (__force __virtio64)v);
-}
-
-static __always_inline __le16 cpu_to_vq16(bool little_endian, u16 v)
-{
-	return (__force __le16)__cpu_to_virtio16(little_endian, v);
-}
-
-static __always_inline __le32 cpu_to_vq32(bool little_endian, u32 v)
-{
-	return (__force __le32)__cpu_to_virtio32(little_endian, v);
-}
 
 #endif /* VQ_ENV_H */

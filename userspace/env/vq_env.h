@@ -60,30 +60,11 @@ typedef __u64 u64;
 
 #define vq_index_nospec(index, size) ((void)(size), (index))
 
-/* A legacy ring is in the byte order of the guest, which is that of the host. */
-static inline u16 vq16_to_cpu(bool little_endian, __le16 v)
-{
-    return little_endian ? le16toh(v) : v;
-}
-
-static inline u32 vq32_to_cpu(bool little_endian, __le32 v)
-{
-    return little_endian ? le32toh(v) : v;
-}
-
-static inline u64 vq64_to_cpu(bool little_endian, __le64 v)
-{
-    return little_endian ? le64toh(v) : v;
-}
-
-static inline __le16 cpu_to_vq16(bool little_endian, u16 v)
-{
-    return little_endian ? htole16(v) : v;
-}
-
-static inline __le32 cpu_to_vq32(bool little_endian, u32 v)
-{
-    return little_endian ? htole32(v) : v;
-}
+#define le16_to_cpu(v) le16toh(v)
+#define le32_to_cpu(v) le32toh(v)
+#define le64_to_cpu(v) le64toh(v)
+#define cpu_to_le16(v) htole16(v)
+#define cpu_to_le32(v) htole32(v)
+#define cpu_to_le64(v) htole64(v)
 
 #endif /* VQ_ENV_H */

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Packed virtqueues: virtio 1.2, 2.8.
+ *
+ * One ring of descriptors serves both ways. The driver makes descriptors
+ * available in ring order; we write used descriptors over them in ring order
+ * too, one for each chain, and skip the rest of its slots. A wrap counter that
+ * flips with each lap tells the descriptors of this lap from older ones.
+ */
+#include "engine.h"
+
+/* A place in the ring, and the wrap counter that goes with it. */
+struct packed_pos {
+	u32 slot;
+	bool wrap;
+};
+
+static __always_inline void packed_advance(const struct vq *vq, struct packed_pos *pos, u32 slots)
+{
+	pos->slot += slots;
+	if (pos->slot >= vq->num) {
+		pos->slot -= vq->num;
+		pos->wrap = !pos->wrap;
+	}
+}
+
+static __always_inline struct packed_pos packed_avail_pos(const struct vq *vq, u32 skip)
+{
+	struct packed_pos pos = { .slot = vq->avail_pos, .wrap = vq->avail_wrap };
+
+	packed_advance(vq, &pos, skip);
+	return pos;
+}
+
+/* virtio 1.2, 2.8.1: the avail bit is the driver's counter, the used bit not. */
+static __always_inline bool packed_is_avail(u16 flags, bool wrap)
+{
+	return !!(flags & VQ_DESC_F_AVAIL) == wrap && !!(flags & VQ_DESC_F_USED) != wrap;
+}
+
+/* Two fields that the other side reads as one, written with one access. */
+static __always_inline __le32 packed_event(u16 off_wrap, u16 flags)
+{
+	return cpu_to_le32(off_wrap | (u32)flags << 16);
+}
+
+int vq_packed_start(struct vq *vq)
+{
+	__le32 __vq_mem *event = vq->device;
+
+	if (!vq_access_begin(event, sizeof(*event)))
+		return vq_fail(vq, VQ_ERR_FAULT);
+	VQ_PUT(packed_event(0, VQ_EVENT_F_ENABLE), event, fault);
+	vq_access_end();
+	vq->kick_off = false;
+	return 0;
+fault:
+	vq_access_end();
+	return vq_fail(vq, VQ_ERR_FAULT);
+}
+
+/*
+ * Read the descriptors of a chain, which lie one behind the other and may pass
+ * the end of the ring. The driver makes the first available last (2.8.6), so
+ * the others need not be looked at for it.
+ */
+static __always_inline enum vq_error packed_walk(const struct vq *vq, u32 slot,
+						 struct vq_chain *chain, struct vq_walk *walk)
+{
+	const struct vq_desc_halves __vq_mem *ring = vq->desc;
+	u32 slots = 0;
+	enum vq_error error;
+	__le64 addr, half;
+	u64 rest;
+
+	do {
+		if (unlikely(slots == vq->num))
+			return VQ_ERR_LOOP;
+		VQ_GET(addr, &ring[slot].addr, fault);
+		VQ_GET(half, &ring[slot].rest, fault);
+		rest = le64_to_cpu(half);
+		if (++slot == vq->num)
+			slot = 0;
+		slots++;
+
+		if (VQ_PACKED_FLAGS(rest) & VQ_DESC_F_INDIRECT) {
+			/* virtio 1.2, 2.8.7: a list is of one kind. */
+			if (unlikely(slots != 1))
+				return VQ_ERR_INDIRECT_FLAGS;
+			error = vq_chain_indirect(vq, chain, le64_to_cpu(addr), VQ_REST_LEN(rest),
+						  VQ_PACKED_FLAGS(rest));
+		} else {
+			error = vq_walk_add(walk, le64_to_cpu(addr), VQ_REST_LEN(rest),
+					    VQ_PACKED_FLAGS(rest));
+		}
+		if (unlikely(error))
+			return error;
+	} while (VQ_PACKED_FLAGS(rest) & VQ_DESC_F_NEXT);
+
+	chain->id = VQ_PACKED_ID(rest);
+	chain->slots = slots;
+	return VQ_OK;
+fault:
+	return VQ_ERR_FAULT;
+}
+
+int vq_packed_pop(struct vq *vq, struct vq_batch *batch)
+{
+	const struct vq_packed_desc __vq_mem *ring = vq->desc;
+	struct packed_pos pos = packed_avail_pos(vq, 0);
+	u32 inflight = vq->inflight;
+	enum vq_error error = VQ_OK;
+	__le16 flags;
+	u32 n;
+
+	batch->nchains = 0;
+	batch->nsegs = 0;
+	if (!vq_access_begin(ring, sizeof(*ring)))
+		return vq_fail(vq, VQ_ERR_FAULT);
+
+	for (n = 0; n < batch->max_chains; n++) {
+		struct vq_chain *chain = &batch->chains[n];
+		struct vq_walk walk = {
+			.segs = batch->segs + batch->nsegs,
+			.room = batch->max_segs - batch->nsegs,
+		};
+
+		VQ_GET(flags, &ring[pos.slot].flags, fault);
+		if (!packed_is_avail(le16_to_cpu(flags), pos.wrap))
+			break;
+		/*
+		 * virtio 1.2, 2.8.21.1: flags are written last. Pairs with the
+		 * driver's write barrier before it writes them.
+		 */
+		vq_rmb();
+
+		chain->first = batch->nsegs;
+		chain->table_len = 0;
+		error = packed_walk(vq, pos.slot, chain, &walk);
+		if (unlikely(error))
+			break;
+		if (unlikely(inflight + chain->slots > vq->num)) {
+			error = VQ_ERR_OVERCOMMIT;
+			break;
+		}
+		chain->nout = walk.nout;
+		chain->nin = walk.nin;
+		batch->nsegs += walk.nout + walk.nin;
+		inflight += chain->slots;
+		packed_advance(vq, &pos, chain->slots);
+	}
+out:
+	vq_access_end();
+	/* What is wrong behind good chains is found again when they are gone. */
+	if (unlikely(error && !n))
+		return vq_fail(vq, error);
+	vq->avail_pos = pos.slot;
+	vq->avail_wrap = pos.wrap;
+	vq->inflight = inflight;
+	batch->nchains = n;
+	return n;
+fault:
+	error = VQ_ERR_FAULT;
+	goto out;
+}
+
+/*
+ * Called in an access section, @slots behind the used position. If the
+ * driver's wish cannot be read, a call too many is the lesser evil.
+ */
+static __always_inline bool packed_wants_call(struct vq *vq, u32 slots)
+{
+	const __le32 __vq_mem *event = vq->driver;
+	bool first = vq->call_first;
+	u16 off_wrap, flags, off;
+	__le32 raw;
+
+	/*
+	 * virtio 1.2, 2.8.22: used descriptors are written before the driver's
+	 * wish is read. Pairs with the driver's full barrier between writing
+	 * its wish and looking for used descriptors again.
+	 */
+	vq_mb();
+	VQ_GET(raw, event, fault);
+	off_wrap = le32_to_cpu(raw);
+	flags = le32_to_cpu(raw) >> 16;
+	if (!vq->event_idx || flags != VQ_EVENT_F_DESC)
+		return flags != VQ_EVENT_F_DISABLE;
+
+	vq->call_first = false;
+	if (unlikely(first))
+		return true;
+	/* An event of the lap before lies num positions back. */
+	off = off_wrap & ~VQ_EVENT_WRAP;
+	if (!!(off_wrap & VQ_EVENT_WRAP) != vq->used_wrap)
+		off -= vq->num;
+	return vq_event_passed(off, vq->used_pos, vq->used_pos - slots);
+fault:
+	return true;
+}
+
+/* A used descriptor but for its address, which the driver does not read. */
+static __always_inline __le64 packed_used(const struct vq_used *used, bool wrap)
+{
+	u16 flags = wrap ? VQ_DESC_F_AVAIL | VQ_DESC_F_USED : 0;
+
+	/* virtio 1.2, 2.8.4: the length counts only with the write flag. */
+	if (used->len)
+		flags |= VQ_DESC_F_WRITE;
+	return cpu_to_le64(used->len | (u64)used->id << 32 | (u64)flags << 48);
+}
+
+static __always_inline u32 packed_run_slots(const struct vq_used *used, u32 run)
+{
+	u32 slots = 0;
+
+	while (run--)
+		slots += used[run].slots;
+	return slots;
+}
+
+int vq_packed_publish(struct vq *vq, const struct vq_used *used, u32 n)
+{
+	struct vq_desc_halves __vq_mem *ring = vq->desc;
+	struct packed_pos pos = { .slot = vq->used_pos, .wrap = vq->used_wrap };
+	u32 i, run, slots, total = 0;
+	__le64 first = 0;
+	bool call;
+
+	if (!vq_access_begin(ring, sizeof(*ring)))
+		return vq_fail(vq, VQ_ERR_FAULT);
+	for (i = 0; i < n; i += run) {
+		run = vq_used_run(vq, used + i, n - i);
+		/*
+		 * virtio 1.2, 2.8.10: the driver looks at the first of several
+		 * used descriptors first, so that is written last.
+		 */
+		if (i)
+			VQ_PUT(packed_used(&used[i + run - 1], pos.wrap), &ring[pos.slot].rest,
+			       fault);
+		else
+			first = packed_used(&used[run - 1], pos.wrap);
+		slots = packed_run_slots(used + i, run);
+		total += slots;
+		packed_advance(vq, &pos, slots);
+	}
+	/* Pairs with the driver's read barrier behind its read of the flags. */
+	vq_wmb();
+	VQ_PUT(first, &ring[vq->used_pos].rest, fault);
+	vq->used_pos = pos.slot;
+	vq->used_wrap = pos.wrap;
+	vq->inflight -= total;
+	call = packed_wants_call(vq, total);
+	vq_access_end();
+	return call;
+fault:
+	vq_access_end();
+	return vq_fail(vq, VQ_ERR_FAULT);
+}
+
+int vq_packed_has_avail(struct vq *vq, u32 skip)
+{
+	const struct vq_packed_desc __vq_mem *ring = vq->desc;
+	struct packed_pos pos = packed_avail_pos(vq, skip);
+	__le16 flags;
+
+	if (!vq_access_begin(ring, sizeof(*ring)))
+		return vq_fail(vq, VQ_ERR_FAULT);
+	VQ_GET(flags, &ring[pos.slot].flags, fault);
+	vq_access_end();
+	return packed_is_avail(le16_to_cpu(flags), pos.wrap);
+fault:
+	vq_access_end();
+	return vq_fail(vq, VQ_ERR_FAULT);
+}
+
+int vq_packed_enable_kick(struct vq *vq, u32 skip)
+{
+	const struct vq_packed_desc __vq_mem *ring = vq->desc;
+	struct packed_pos pos = packed_avail_pos(vq, skip);
+	__le32 __vq_mem *event = vq->device;
+	__le16 flags;
+	__le32 wish;
+
+	if (vq->event_idx)
+		wish = packed_event(pos.slot | (pos.wrap ? VQ_EVENT_WRAP : 0), VQ_EVENT_F_DESC);
+	else
+		wish = packed_event(0, VQ_EVENT_F_ENABLE);
+
+	if (!vq_access_begin(event, sizeof(*event)))
+		return vq_fail(vq, VQ_ERR_FAULT);
+	VQ_PUT(wish, event, fault);
+	vq->kick_off = false;
+	/*
+	 * virtio 1.2, 2.8.21.3: our wish is written before the ring is read.
+	 * Pairs with the driver's full barrier between making descriptors
+	 * available and reading our wish.
+	 */
+	vq_mb();
+	VQ_GET(flags, &ring[pos.slot].flags, fault);
+	vq_access_end();
+	return packed_is_avail(le16_to_cpu(flags), pos.wrap);
+fault:
+	vq_access_end();
+	return vq_fail(vq, VQ_ERR_FAULT);
+}
+
+int vq_packed_disable_kick(struct vq *vq)
+{
+	__le32 __vq_mem *event = vq->device;
+
+	if (vq->kick_off)
+		return 0;
+	if (!vq_access_begin(event, sizeof(*event)))
+		return vq_fail(vq, VQ_ERR_FAULT);
+	VQ_PUT(packed_event(0, VQ_EVENT_F_DISABLE), event, fault);
+	vq_access_end();
+	vq->kick_off = true;
+	return 0;
+fault:
+	vq_access_end();
+	return vq_fail(vq, VQ_ERR_FAULT);
+}
