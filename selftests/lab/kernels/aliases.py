@@ -39,7 +39,8 @@ class Installed:
     def ensure(self) -> None:
         if not self.have():
             raise KernelError(
-                f"kernel installed: {self.tree()} is missing; as root run: apt-get install linux-headers-{self.release()}, "
+                f"kernel installed: {self.tree()} is missing; "
+                f"as root run: apt-get install linux-headers-{self.release()}, "
                 "or choose a kernel that the lab fetches (6.1, 6.12)"
             )
 
@@ -54,7 +55,10 @@ class Installed:
 
     def path(self, what: str) -> Path:
         if what != "build":
-            raise KernelError(f"kernel installed: has release and build only, no {what}; the lab boots 6.1, 6.12, debug and debug-6.12")
+            raise KernelError(
+                f"kernel installed: has release and build only, no {what}; "
+                "the lab boots 6.1, 6.12, debug and debug-6.12"
+            )
         return self.tree()
 
 

@@ -26,7 +26,9 @@ def run(*command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[s
     try:
         return subprocess.run(command, cwd=cwd, env=C_LOCALE, text=True, capture_output=True, check=False)
     except FileNotFoundError as error:
-        raise KernelError(f"{command[0]} is not here, so this is no Debian: the lab's kernels are Debian's packages") from error
+        raise KernelError(
+            f"{command[0]} is not here, so this is no Debian; the lab's kernels are Debian's packages: use a Debian 12"
+        ) from error
 
 
 def depends(package: Package) -> list[Package]:
@@ -47,8 +49,9 @@ def depends(package: Package) -> list[Package]:
 
 
 def download(packages: list[Package], into: Path) -> list[Path]:
-    # As root, apt would drop to a user who may not be able to write here, and warn; it fetches only, so let it be.
-    got = run("apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", *map(str, packages), cwd=into)
+    # As root, apt would become a user who may not be able to write here, and warn about it.
+    options = ("-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3")
+    got = run("apt-get", "download", *options, *map(str, packages), cwd=into)
     files = sorted(into.glob("*.deb"))
     if got.returncode or len(files) != len(packages):
         raise KernelError(explain(got.stderr, packages))
@@ -60,7 +63,10 @@ def explain(errors: str, packages: list[Package]) -> str:
     lines = [line[3:] for line in errors.splitlines() if line.startswith("E: ")]
     first = lines[0] if lines else "no reason given"
     if "404" in first or "Unable to locate" in first or "was not found" in first:
-        return f"apt could not download {names}: {first}; its lists are old: as root run apt-get update, then selftests/lab/kernel update"
+        return (
+            f"apt could not download {names}: {first}; its lists are old: as root run apt-get update, "
+            "then selftests/lab/kernel update"
+        )
     return (
         f"apt could not download {names}: {first}; connect this machine to the network, "
         f"or copy {kernels()} from a machine that has them"
@@ -71,7 +77,8 @@ def unpack(files: list[Path], into: Path) -> None:
     for file in files:
         done = run("dpkg", "-x", str(file), str(into))
         if done.returncode:
-            raise KernelError(f"could not unpack {file.name} into {into}: {done.stderr.strip() or 'dpkg gave no reason'}")
+            reason = done.stderr.strip() or "dpkg gave no reason"
+            raise KernelError(f"could not unpack {file.name} into {into}: {reason}; see that the disk is not full")
         file.unlink()
 
 

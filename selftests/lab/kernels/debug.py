@@ -33,7 +33,7 @@ class Debug:
         found = [kernels() / self.name(version)] if version else sorted(
             kernels().glob(self.name("*")), key=lambda path: path.stat().st_mtime, reverse=True
         )
-        return next((path for path in found if path.is_dir() and path.suffix != ".partial"), None)
+        return next((path for path in found if path.is_dir()), None)
 
     def have(self) -> bool:
         return self.directory() is not None
@@ -54,7 +54,13 @@ class Debug:
     def path(self, what: str) -> Path:
         path = self.directory()
         assert path is not None
-        return path / {"image": "bzImage", "modules": ".", "build": "build", "sysmap": "System.map", "config": "config"}[what]
+        return {
+            "image": path / "bzImage",
+            "modules": path,
+            "build": path / "build",
+            "sysmap": path / "System.map",
+            "config": path / "config",
+        }[what]
 
     def build(self) -> None:
         version = apt.installed_version(self.source)
@@ -67,7 +73,7 @@ class Debug:
         final = kernels() / self.name(version)
         partial = final.with_name(final.name + ".partial")
         need_space(self.alias, 4.5)
-        say(f"kernel {self.alias}: building {version} with KASAN, lockdep and the like: once per machine, 10 to 20 minutes on two cores")
+        say(f"kernel {self.alias}: building {version} with KASAN, lockdep, ...: once, 15 minutes on two idle cores")
         log = partial / "log"
         try:
             tree = self.unpack(tarball, partial)
@@ -78,7 +84,9 @@ class Debug:
         except KeyboardInterrupt:
             raise KernelError(f"kernel {self.alias}: stopped; the next call goes on where this one was") from None
         except OSError as error:
-            raise KernelError(f"kernel {self.alias}: {error.filename or partial}: {error.strerror}; the build's log is {log}") from error
+            raise KernelError(
+                f"kernel {self.alias}: {error.filename or partial}: {error.strerror}; the build's log is {log}"
+            ) from error
         (partial / "made").rename(final)
         shutil.rmtree(partial)
         say(f"kernel {self.alias}: ready")
@@ -112,8 +120,8 @@ class Debug:
 
     def make(self, tree: Path, log: Path, *targets: str, shown: Progress | None = None) -> None:
         command = ["nice", "-n", "10", "make", f"-j{os.cpu_count()}", *targets]
-        # A make above us must not lend its flags: MAKEFLAGS may hold variables and a job server.
-        mine = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KVER", "ARCH")}
+        # Nothing else of our environment: Kbuild would take ARCH, O or a make's flags above us from it.
+        mine = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
         status = make(command, tree, log, mine | recipe.IDENTITY | {"LC_ALL": "C"}, shown)
         if status:
             tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-8:]
@@ -139,6 +147,6 @@ class Debug:
             source, target = tree / part, made / "build" / part
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("*.o", "*.cmd", "dt-bindings"))
+                shutil.copytree(source, target, symlinks=True, ignore=recipe.LEFT_OUT)
             else:
                 shutil.copy(source, target)

@@ -40,8 +40,9 @@ class Progress:
     def tell(self) -> None:
         while not self.done.wait(2 if self.terminal else 15):
             minutes = (time.monotonic() - self.begun) / 60
-            line = f"{self.what}: {self.objects} of about {max(self.expected, self.objects)} objects, {minutes:.0f} min"
-            print(f"\r{line} " if self.terminal else line, end="" if self.terminal else "\n", file=sys.stderr, flush=True)
+            expected = max(self.expected, self.objects)
+            line = f"{self.what}: {self.objects} of about {expected} objects, {minutes:.0f} min"
+            print(f"\r{line} " if self.terminal else f"{line}\n", end="", file=sys.stderr, flush=True)
 
 
 def make(command: list[str], tree: Path, log: Path, environment: dict[str, str], shown: Progress | None = None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -37,6 +38,7 @@ HEADERS = (
     "scripts",
     "tools/objtool/objtool",
 )
+LEFT_OUT = shutil.ignore_patterns("*.o", "*.cmd", "dt-bindings")
 
 
 def fragments(series: str) -> list[Path]:
@@ -56,7 +58,9 @@ def options(series: str) -> dict[str, str]:
             elif off:
                 wanted[off.group(1)] = "n"
             elif line and not line.startswith("#"):
-                raise KernelError(f"{fragment}:{number}: \"{line}\" is no config line; write CONFIG_X=y or # CONFIG_X is not set")
+                raise KernelError(
+                    f'{fragment}:{number}: "{line}" is no config line; write CONFIG_X=y or # CONFIG_X is not set'
+                )
     return wanted
 
 
@@ -67,14 +71,21 @@ def lines(wanted: dict[str, str]) -> list[str]:
 def refused(wanted: dict[str, str], config: Path) -> list[str]:
     """The options that Kconfig did not give us: it drops what lacks a dependency without a word."""
     got = dict(re.findall(r"^(CONFIG_\w+)=(.+)$", config.read_text(encoding="utf-8"), re.MULTILINE))
-    return [f"{name} (wanted {value}, got {got.get(name, 'n')})" for name, value in wanted.items() if got.get(name, "n") != value]
+    return [
+        f"{name} (wanted {value}, got {got.get(name, 'n')})"
+        for name, value in wanted.items()
+        if got.get(name, "n") != value
+    ]
 
 
 def compiler_version() -> str:
     try:
-        return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+        shown = subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise KernelError(f"{COMPILER} is not here; run selftests/lab/setup, or as root: apt-get install {COMPILER}") from error
+        raise KernelError(
+            f"{COMPILER} is not here; run selftests/lab/setup, or as root: apt-get install {COMPILER}"
+        ) from error
+    return shown.stdout.splitlines()[0]
 
 
 def key(series: str) -> str:

@@ -14,7 +14,7 @@ from .store import KernelError, fresh, kernels, locked, need_space, say
 
 
 class Stock:
-    """The newest kernel of a flavour. Which one that is gets asked of apt once and kept, so later runs need no network."""
+    """The newest kernel of a flavour. apt is asked once which one that is: later runs need no network."""
 
     built = False
 
@@ -55,9 +55,10 @@ class Stock:
             self.fetch()
 
     def fetch(self) -> None:
-        image = next((p for p in apt.depends(apt.Package(self.meta, "")) if p.name.startswith("linux-image-")), None)
+        named = apt.depends(apt.Package(self.meta, ""))
+        image = next((package for package in named if package.name.startswith("linux-image-")), None)
         if image is None:
-            raise KernelError(f"kernel {self.alias}: {self.meta} names no image package; see apt-cache show {self.meta}")
+            raise KernelError(f"kernel {self.alias}: {self.meta} names no image; see apt-cache show {self.meta}")
         headers = apt.Package(image.name.replace("linux-image-", "linux-headers-"), image.version)
         release = image.name.removeprefix("linux-image-")
         chosen = {"release": release, "version": image.version, "root": f"stock-{release}_{image.version}"}
@@ -65,7 +66,7 @@ class Stock:
         if not final.is_dir():
             need_space(self.alias, 1.2)
             say(f"kernel {self.alias}: fetching {image.name} {image.version} and its headers (about 100 MB)")
-            parts = [p for p in apt.depends(headers) if p.name.endswith("-common") or p.name.startswith("linux-kbuild-")]
+            parts = [p for p in apt.depends(headers) if p.name.endswith("-common") or "-kbuild-" in p.name]
             partial = fresh(final.with_suffix(".partial"))
             apt.unpack(apt.download([image, headers, *parts], partial), partial)
             self.settle(partial, release)
@@ -75,15 +76,15 @@ class Stock:
         note.rename(note.with_suffix(""))
 
     def settle(self, root: Path, release: str) -> None:
-        """Makes the unpacked packages work where they lie: they expect to be in /, and a package script to run depmod."""
+        """Makes the packages work where they lie: they expect to be in /, and a package script to run depmod."""
         source = root / "usr/src" / f"linux-headers-{release}"
-        makefile = source / "Makefile"
-        # "include /usr/src/linux-headers-VERSION-common/Makefile"; their links are relative already.
-        makefile.write_text(
-            makefile.read_text(encoding="ascii").replace("/usr/src/", "$(dir $(lastword $(MAKEFILE_LIST)))../"), encoding="ascii"
+        common = source.with_name(source.name.replace("-amd64", "-common"))
+        # It includes the common one by its path in /. Links between the packages are relative already.
+        (source / "Makefile").write_text(
+            f"include $(dir $(lastword $(MAKEFILE_LIST)))../{common.name}/Makefile\n", encoding="ascii"
         )
         modules = root / "lib/modules" / release
-        for name, target in (("build", source), ("source", source.with_name(source.name.replace("-amd64", "-common")))):
+        for name, target in (("build", source), ("source", common)):
             (modules / name).unlink(missing_ok=True)
             (modules / name).symlink_to(os.path.relpath(target, modules))
         depmod(root, release)
@@ -107,4 +108,4 @@ def depmod(root: Path, release: str) -> None:
         raise KernelError("depmod is not here; as root run: apt-get install kmod")
     done = subprocess.run([tool, "-b", str(root), release], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise KernelError(f"depmod of {release} failed: {done.stderr.strip()}; run selftests/lab/kernel update to fetch it anew")
+        raise KernelError(f"depmod of {release} failed: {done.stderr.strip()}; see that the disk is not full")

@@ -27,8 +27,12 @@ def kernels() -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise KernelError(f"{path}: {error.strerror}; name a directory that you can write to in VIREO_CACHE") from error
+        raise unwritable(path, error) from error
     return path
+
+
+def unwritable(path: Path, error: OSError) -> KernelError:
+    return KernelError(f"{path}: {error.strerror}; name a directory that you can write to in VIREO_CACHE")
 
 
 @contextlib.contextmanager
@@ -36,15 +40,16 @@ def locked(name: str) -> Iterator[None]:
     """Holds the cache's lock of that name: whoever comes second waits, and is told why."""
     path = kernels() / f"{name}.lock"
     try:
-        with open(path, "w", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"kernel {name}: another process is fetching or building it; waiting for that")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-    except PermissionError as error:
-        raise KernelError(f"{path}: {error.strerror}; name a directory that you can write to in VIREO_CACHE") from error
+        lock = open(path, "w", encoding="ascii")
+    except OSError as error:
+        raise unwritable(path, error) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"kernel {name}: another process is fetching or building it; waiting for that")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def need_space(name: str, gigabytes: float) -> None:

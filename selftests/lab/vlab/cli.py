@@ -3,12 +3,14 @@
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import sys
 from pathlib import Path
 
 from . import errors, initramfs, job, kernels, paths, qemu, terminal
+from .console import Log
 from .errors import LabError
 from .session import Options, Session, say
 
@@ -70,6 +72,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
                         help='more QEMU arguments, e.g. "-drive file=x.img,if=virtio,format=raw"')
     parser.add_argument("--gdb", action="store_true",
                         help="gdb stub on port 1234; a stopped guest is not taken for frozen")
+    parser.add_argument("--verbose", action="store_true",
+                        help="show QEMU's command line and how long the boot took")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- CMD")
     return parser.parse_args(argv)
 
@@ -136,10 +140,14 @@ def _run(argv: list[str]) -> int:
                    rows, columns)
     initrd = initramfs.base(kernel) + job.archive(task, kernel)
     timeout = args.timeout if args.timeout is not None else (None if args.shell else 600.0)
-    guest = qemu.Qemu(machine, kernel.image, initrd, out)
+    log = Log(out)
+    guest = qemu.Qemu(machine, kernel.image, initrd, out, log.path)
     try:
-        options = Options(timeout, args.shell, args.stdin, args.gdb, kernel.sysmap, command[0])
-        return Session(guest, options, out).run()
+        if args.verbose:
+            say(shlex.join(guest.argv))
+        options = Options(timeout, args.shell, args.stdin, args.gdb, args.verbose, kernel.sysmap,
+                          command[0])
+        return Session(guest, options, log).run()
     finally:
         guest.kill()
 

@@ -10,7 +10,6 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 # "[   12.345678] " and, with CONFIG_PRINTK_CALLER, "[   12.345678][  T123] ".
 _PREFIX = re.compile(r"^\[\s*(\d+\.\d+)\](?:\[[^]]*\])? ")
@@ -155,17 +154,27 @@ class Scanner:
         self._open = None
 
 
-def open_log(directory: Path) -> tuple[Path, BinaryIO]:
-    """console.log in that directory, or console-2.log, ... if other runs hold theirs."""
-    number = 1
-    while True:
-        path = directory / ("console.log" if number == 1 else f"console-{number}.log")
-        log = open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644), "r+b", buffering=0)
-        try:
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            log.close()
-            number += 1
-            continue
-        log.truncate(0)
-        return path, log
+class Log:
+    """console.log in that directory, or console-2.log, ... if other runs hold theirs.
+
+    QEMU writes the file itself. A socket between would lose bytes whenever we are slow: the
+    emulated UART gives up after a few tries.
+    """
+
+    def __init__(self, directory: Path):
+        number = 1
+        while True:
+            name = "console.log" if number == 1 else f"console-{number}.log"
+            self.path = directory / name
+            self._fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                os.close(self._fd)
+                number += 1
+        os.ftruncate(self._fd, 0)
+
+    def read(self) -> bytes:
+        """What has come since the last time."""
+        return os.read(self._fd, 1 << 20)

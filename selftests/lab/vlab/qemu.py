@@ -66,21 +66,22 @@ def _acceleration(machine: Machine) -> list[str]:
     return ["-accel", "tcg,thread=multi", "-cpu", "max"]
 
 
-def command_line(machine: Machine, kernel: Path, initrd: str, out: Path,
+def command_line(machine: Machine, kernel: Path, initrd: str, out: Path, console: Path,
                  sockets: dict[str, int]) -> list[str]:
-    """Chardevs are inherited sockets: no files to clean up, and they close when we die."""
+    """Most chardevs are inherited sockets: no files to clean up, and they close when we die."""
     argv = [PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-machine", "pc", *_acceleration(machine),
             "-smp", str(machine.smp), "-m", str(machine.memory),
             "-kernel", str(kernel), "-initrd", initrd,
             "-append", f"{CMDLINE} {machine.append}".strip(),
-            "-chardev", f"socket,id=console,fd={sockets['console']}", "-serial", "chardev:console",
+            "-chardev", f"file,id=console,append=on,path={_quoted(console)}",
+            "-serial", "chardev:console",
             "-chardev", f"socket,id=monitor,fd={sockets['monitor']}",
             "-mon", "chardev=monitor,mode=control",
             "-device", "virtio-serial-pci",
             "-fsdev", "local,id=root,path=/,security_model=none,readonly=on,multidevs=remap",
             "-device", "virtio-9p-pci,fsdev=root,mount_tag=root",
-            "-fsdev", f"local,id=out,path={out},security_model=none,multidevs=remap",
+            "-fsdev", f"local,id=out,path={_quoted(out)},security_model=none,multidevs=remap",
             "-device", "virtio-9p-pci,fsdev=out,mount_tag=out"]
     for port in PORTS:
         argv += ["-chardev", f"socket,id={port},fd={sockets[port]}",
@@ -92,10 +93,15 @@ def command_line(machine: Machine, kernel: Path, initrd: str, out: Path,
     return argv
 
 
+def _quoted(path: Path) -> str:
+    """As a value among QEMU's key=value lists."""
+    return str(path).replace(",", ",,")
+
+
 class Qemu:
     """A running QEMU and our ends of its sockets."""
 
-    def __init__(self, machine: Machine, kernel: Path, initrd: bytes, out: Path):
+    def __init__(self, machine: Machine, kernel: Path, initrd: bytes, out: Path, console: Path):
         if not shutil.which(PROGRAM):
             raise LabError(f"{PROGRAM} is missing (Debian package qemu-system-x86); "
                            "run `make setup`")
@@ -104,12 +110,12 @@ class Qemu:
         os.truncate(image, 0)
         with open(image, "wb", closefd=False) as f:
             f.write(initrd)
-        pairs = {name: socket.socketpair() for name in ("console", "monitor", *PORTS)}
+        pairs = {name: socket.socketpair() for name in ("monitor", *PORTS)}
         self.sockets = {name: ours for name, (ours, _) in pairs.items()}
         theirs = {name: end.fileno() for name, (_, end) in pairs.items()}
-        argv = command_line(machine, kernel, f"/dev/fd/{image}", out, theirs)
+        self.argv = command_line(machine, kernel, f"/dev/fd/{image}", out, console, theirs)
         self.process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+            self.argv, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
             pass_fds=(image, *theirs.values()), process_group=0,
             preexec_fn=_die_with(os.getpid()))
         os.close(image)

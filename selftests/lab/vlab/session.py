@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import errors, freeze, terminal, where
-from .console import Scanner, open_log
-from .errors import LabError
+from .console import Log, Scanner
 from .monitor import Monitor, MonitorError
 from .qemu import Qemu
 
-_TICK = 0.5
+_TICK = 0.2
+_TICK_AT_END = 0.02
 _AFTER_EXIT = 15.0  # seconds for the last bytes of output and of the console
 _AFTER_REPORT = 5.0  # seconds for the rest of a report that ends the run
 _DUMP = 8.0  # seconds in which the kernel prints where everything is, after a timeout
@@ -32,6 +32,7 @@ class Options:
     shell: bool
     stdin: bool
     gdb: bool
+    verbose: bool
     sysmap: Path
     command: str  # as the user knows it
 
@@ -64,10 +65,10 @@ def say(text: str) -> None:
 
 
 class Session:
-    def __init__(self, qemu: Qemu, options: Options, out: Path):
+    def __init__(self, qemu: Qemu, options: Options, log: Log):
         self._qemu = qemu
         self._options = options
-        self._log_path, self._log = open_log(out)
+        self._log = log
         self._scanner = Scanner()
         self._leaks: list[str] = []
         self._started = False
@@ -78,7 +79,7 @@ class Session:
         self._selector = selectors.DefaultSelector()
         self._input = b""  # from the caller, not yet taken by the guest
         self._raw: terminal.RawTerminal | None = None
-        now = time.monotonic()
+        self._began = now = time.monotonic()
         self._deadline = now + options.timeout if options.timeout else None
         self._usage = freeze.usage_of(qemu.pid)
         self._watch = freeze.Watch(now, self._usage)
@@ -88,7 +89,7 @@ class Session:
 
     def run(self) -> int:
         """The exit status for the caller; messages have been printed."""
-        for name in ("console", "control", "stdout", "stderr"):
+        for name in ("control", "stdout", "stderr"):
             sock = self._qemu.sockets[name]
             sock.setblocking(False)
             self._selector.register(sock, selectors.EVENT_READ, name)
@@ -110,8 +111,9 @@ class Session:
     def _loop(self) -> int:
         exited_at: float | None = None
         while True:
-            for key, _ in self._selector.select(_TICK):
+            for key, _ in self._selector.select(_TICK_AT_END if self._exit else _TICK):
                 self._handle(key.data)
+            self._read_console()
             now = time.monotonic()
             if self._scanner.fatal:
                 raise Ended(errors.CANNOT_START, f"the lab could not boot: {self._scanner.fatal}")
@@ -162,15 +164,16 @@ class Session:
             data = b""
         if not data:
             self._selector.unregister(sock)
-        elif name == "console":
-            self._log.write(data)
-            self._scanner.feed(data)
-            self._watch.console(time.monotonic(), self._usage)
         elif name == "control":
             self._control(data)
         else:
             self._counts[name] += len(data)
             _write(1 if name == "stdout" else 2, data)
+
+    def _read_console(self) -> None:
+        while data := self._log.read():
+            self._scanner.feed(data)
+            self._watch.console(time.monotonic(), self._usage)
 
     def _control(self, data: bytes) -> None:
         *lines, self._control_partial = (self._control_partial + data).split(b"\n")
@@ -181,6 +184,10 @@ class Session:
                 self._watch.beat(int(cpu), int(guest) / 1e9, time.monotonic(), self._usage)
             elif word == "start":
                 self._started = True
+                if self._options.verbose:
+                    used = freeze.usage_of(self._qemu.pid).cpu
+                    say(f"booted in {time.monotonic() - self._began:.1f} s; "
+                        f"QEMU used {used:.1f} s of CPU")
             elif word == "leak":
                 self._leaks.append(rest)
             elif word == "exit":
@@ -198,6 +205,7 @@ class Session:
                   self._selector.get_map().values()):
             for key, _ in self._selector.select(0):
                 self._handle(key.data)
+        self._read_console()
 
     # -- what is sent -------------------------------------------------------------------------
 
@@ -291,6 +299,7 @@ class Session:
             for key, _ in self._selector.select(_TICK):
                 if key.data != "caller":
                     self._handle(key.data)
+            self._read_console()
         phase = "the command had not ended" if self._started else "the lab had not booted"
         return Ended(errors.TIMEOUT,
                      f"stopped at the time limit: {phase} after {self._options.timeout:.0f} s "
@@ -323,7 +332,7 @@ class Session:
             own = "" if not self._exit else f"; the command's own status was {self._exit.status}"
             say(f"failed: {found} report{'s' * (found > 1)} from the kernel{own}")
         if message or found:
-            say(f"console log: {self._log_path}")
+            say(f"console log: {self._log.path}")
         # A freeze or timeout says more than a report that came before it.
         if found and status not in (errors.FROZEN, errors.TIMEOUT):
             return errors.KERNEL_REPORT
