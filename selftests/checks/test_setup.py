@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Tests of selftests/lab/setup against stand-ins for dpkg-query, apt-get and sudo: what it asks for, and what it says."""
+"""Tests of selftests/lab/setup against stand-ins for dpkg-query, apt-get and sudo: what it asks for, what it says."""
 
 import os
 import shutil
