@@ -53,7 +53,7 @@ def make(command: list[str], tree: Path, log: Path, environment: dict[str, str],
         child = subprocess.Popen(
             command, cwd=tree, env=environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+        )
         assert child.stdout is not None
         try:
             for line in child.stdout:
