@@ -11,7 +11,7 @@ import pytest
 
 SETUP = Path(__file__).resolve().parents[1] / "lab" / "setup"
 # What the script itself needs; nothing else of the machine is on its PATH, least of all the real apt-get.
-TOOLS = ("bash", "sed", "sort", "comm", "dirname", "readlink", "env", "tail", "grep", "rm", "cat", "touch")
+TOOLS = ("bash", "sed", "sort", "comm", "dirname", "readlink", "env", "tail", "grep", "rm", "cat", "mktemp")
 NOBODY = 65534
 
 
