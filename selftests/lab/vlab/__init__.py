@@ -10,7 +10,8 @@
     session     the event loop between guest and caller
     console     the kernel's log: written to a file, read for reports
     freeze      does guest time pass?
-    where       where each CPU stands, in symbols
+    where       where each CPU stands
+    symbols     names for addresses
     monitor     QEMU's monitor
     terminal    raw mode and window size for --shell
 

@@ -122,6 +122,9 @@ class Scanner:
             self._rule = text
             return
         rule, self._rule = self._rule, None
+        if self.reports and text.startswith("Kernel panic - not syncing: Fatal exception"):
+            self._add(self.reports[-1], text, when)  # oops=panic: the oops was just reported
+            return
         if not _START.search(text) or any(p.search(text) for p, _ in _HARMLESS):
             return
         self._open = Report([rule] if rule else [], _last=when or 0.0)

@@ -34,17 +34,19 @@ def usage_of(pid: int) -> Usage:
 
 
 class Watch:
-    # Together they keep "within a minute" on a machine where QEMU gets half a CPU.
-    FROZEN_SILENCE = 30.0
-    FROZEN_CPU = 25.0
-    BOOT_CPU = 40.0  # early boot has long stretches without a message
-    HALTED_SILENCE = 50.0
+    # Seconds. They keep "within a minute" where QEMU gets half a CPU or more.
+    FROZEN_SILENCE = 25.0
+    FROZEN_CPU = 15.0
+    ICOUNT_CPU = 25.0  # a second of guest time takes two to four of CPU
+    BOOT_CPU = 30.0  # early boot has long stretches without a message
+    HALTED_SILENCE = 45.0
     HALTED_CPU = 2.0
     STUCK_LAG = 40.0  # of guest time, one CPU behind another
 
-    def __init__(self, now: float, usage: Usage):
+    def __init__(self, now: float, usage: Usage, icount: bool = False):
         self._life = now
         self._usage = usage
+        self._icount = icount
         self._beats: dict[int, tuple[float, float]] = {}  # CPU -> guest time, host time
 
     @property
@@ -74,7 +76,9 @@ class Watch:
         return self._stuck(now)
 
     def _cpu_limit(self) -> float:
-        return self.FROZEN_CPU if self.beating else self.BOOT_CPU
+        if not self.beating:
+            return self.BOOT_CPU
+        return self.ICOUNT_CPU if self._icount else self.FROZEN_CPU
 
     def _stuck(self, now: float) -> str | None:
         if not self._beats:

@@ -12,10 +12,10 @@ import signal
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from . import errors, freeze, terminal, where
+from . import errors, freeze, symbols, terminal, where
 from .console import Log, Scanner
+from .kernels import Kernel
 from .monitor import Monitor, MonitorError
 from .qemu import Qemu
 
@@ -32,8 +32,9 @@ class Options:
     shell: bool
     stdin: bool
     gdb: bool
+    icount: bool
     verbose: bool
-    sysmap: Path
+    kernel: Kernel
     command: str  # as the user knows it
 
 
@@ -82,7 +83,7 @@ class Session:
         self._began = now = time.monotonic()
         self._deadline = now + options.timeout if options.timeout else None
         self._usage = freeze.usage_of(qemu.pid)
-        self._watch = freeze.Watch(now, self._usage)
+        self._watch = freeze.Watch(now, self._usage, options.icount)
         self._monitor = Monitor(qemu.sockets["monitor"])
 
     # -- life ---------------------------------------------------------------------------------
@@ -306,9 +307,9 @@ class Session:
                      "(--timeout); the console log ends with what the CPUs and blocked tasks did")
 
     def _frozen(self, trouble: str) -> Ended:
-        lines = "\n".join(f"  {line}" for line in where.describe(self._monitor,
-                                                                 self._options.sysmap))
-        return Ended(errors.FROZEN, f"{trouble}\n{lines}")
+        say(trouble)  # at once: finding symbols may take a while
+        lines = where.describe(self._monitor, lambda: symbols.load(self._options.kernel))
+        return Ended(errors.FROZEN, "its CPUs stood at\n" + "\n".join(f"  {x}" for x in lines))
 
     def _conclude(self, status: int, message: str | None) -> int:
         self._scanner.finish()

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where each CPU of a guest stands: the symbol of its instruction, and what is on its stack.
 
-The guest runs without KASLR, so that System.map holds as it is.
+The guest runs without KASLR, so that its symbol table holds as it is.
 """
 
-import bisect
 import re
 import struct
-from pathlib import Path
+import subprocess
+from typing import Callable
 
 from .monitor import Monitor, MonitorError
+from .symbols import Symbols
 
 _KERNEL = 0xFFFF800000000000
 _MODULES = (0xFFFFFFFFA0000000, 0xFFFFFFFFFF000000)
@@ -17,48 +18,28 @@ _STACK_WORDS = 160
 _FRAMES = 8
 
 
-class Symbols:
-    def __init__(self, sysmap: Path):
-        self.address: dict[str, int] = {}
-        text: list[tuple[int, str]] = []
-        for line in sysmap.read_text().splitlines():
-            value, kind, name = line.split()[:3]
-            self.address.setdefault(name, int(value, 16))
-            if kind in "tTwW":
-                text.append((int(value, 16), name))
-        text.sort()
-        self._starts = [start for start, _ in text]
-        self._names = [name for _, name in text]
-        self._low = self.address.get("_stext", 0)
-        self._high = self.address.get("_einittext", self.address.get("_etext", 0))
-
-    def in_text(self, address: int) -> bool:
-        return self._low <= address < self._high
-
-    def name(self, address: int) -> str | None:
-        if not self.in_text(address):
-            return None
-        i = bisect.bisect_right(self._starts, address) - 1
-        return f"{self._names[i]}+{address - self._starts[i]:#x}" if i >= 0 else None
-
-
-def describe(monitor: Monitor, sysmap: Path) -> list[str]:
+def describe(monitor: Monitor, load_symbols: Callable[[], Symbols]) -> list[str]:
     """One line per CPU, and indented below it the kernel functions found on its stack."""
+    notes: list[str] = []
     try:
         monitor.command("stop")  # a running CPU's registers lag behind
     except MonitorError:
         pass  # QEMU itself may hang on a CPU: read what can be read
     try:
         text = monitor.human("info registers -a")
-        symbols = Symbols(sysmap)
-    except (MonitorError, OSError) as e:
+    except MonitorError as e:
         return [f"where its CPUs stand is not known: {e}"]
+    try:
+        symbols = load_symbols()
+    except (OSError, ValueError, subprocess.SubprocessError) as e:
+        symbols = Symbols()
+        notes.append(f"the kernel's symbols are not known: {e}")
     lines: list[str] = []
     for block in re.split(r"^(?=CPU#)", text, flags=re.M):
         header = re.match(r"CPU#(\d+)", block)
         if header:
             lines += _describe_cpu(monitor, symbols, int(header.group(1)), block)
-    return lines
+    return lines + notes
 
 
 def _describe_cpu(monitor: Monitor, symbols: Symbols, cpu: int, block: str) -> list[str]:
