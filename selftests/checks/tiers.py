@@ -31,6 +31,10 @@ def build(directory: str, options: str, targets: str = "all") -> str:
     )
 
 
+def pytest(tier: str, where: str, options: str = "") -> str:
+    return f"/usr/bin/python3 -m pytest -q -p no:cacheprovider --junitxml=$RESULTS/{tier}.xml {options} {where}"
+
+
 def kernel(alias: str, level: str = "check") -> tuple[Tier, Tier]:
     """A kernel to boot, and the modules for it."""
     debug = alias.startswith("debug")
@@ -66,6 +70,33 @@ TIERS: tuple[Tier, ...] = (
     *kernel("debug"),
     *kernel("debug-6.12", "full"),
     Tier(
+        "guest",
+        "nested guests, inside the lab",
+        pytest("guest", "selftests/functional/guest"),
+        "junit",
+        budget=120,
+        limit=1800,
+        needs=("kernel-6.1", "kernel-6.12", "kernel-debug"),
+    ),
+    Tier(
+        "lab",
+        "the lab itself: boots, messages, signals, reports, freezes",
+        pytest("lab", "selftests/functional/lab"),
+        "junit",
+        budget=180,
+        limit=1800,
+        needs=("kernel-6.1", "kernel-6.12", "kernel-debug"),
+    ),
+    Tier(
+        "kunit",
+        "the engine's cases inside the debug kernel, faults included",
+        "selftests/lab/run --kernel debug --out build/lab/kunit -- selftests/kunit/run",
+        "tap",
+        budget=90,
+        limit=1200,
+        needs=("modules-debug",),
+    ),
+    Tier(
         "unit",
         "the engine's unit tests",
         "build/host/selftests/unit/vq_unit --gtest_output=xml:$RESULTS/unit.xml",
@@ -76,8 +107,7 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "runner",
         "tests of this runner, of the style checks and of the set-up",
-        "/usr/bin/python3 -m pytest -q -p no:cacheprovider --junitxml=$RESULTS/runner.xml"
-        " selftests/checks selftests/style",
+        pytest("runner", "selftests/checks selftests/style"),
         "junit",
         budget=15,
         level="fast",
