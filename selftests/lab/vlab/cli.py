@@ -106,7 +106,25 @@ def _command(args: argparse.Namespace) -> list[str]:
     if not command:
         raise LabError("CMD is missing: selftests/lab/run [options] -- CMD..., "
                        "or --shell for a terminal")
+    _look_for(command[0])
     return command
+
+
+def _look_for(program: str) -> None:
+    """The lab has this machine's files: what is not here need not be booted for.
+
+    Except below the few directories that the lab has of its own.
+    """
+    path = os.path.join(paths.CHECKOUT, program)
+    if os.path.dirname(program) and path.startswith(("/dev/", "/proc/", "/run/", "/sys/")):
+        return
+    if shutil.which(path if os.path.dirname(program) else program, path=job.PATH):
+        return
+    if os.path.dirname(program) and os.path.exists(path):
+        raise LabError(f"{program}: not executable; chmod +x, or name its interpreter first",
+                       errors.CANNOT_EXEC)
+    raise LabError(f"{program}: not found; the lab has this machine's programs, "
+                   f"and PATH={job.PATH}", errors.NOT_FOUND)
 
 
 def _out_directory(args: argparse.Namespace) -> Path:
@@ -130,8 +148,12 @@ def _run(argv: list[str]) -> int:
     machine = _machine(args)
     if args.shell and not sys.stdin.isatty():
         raise LabError("--shell needs a terminal on stdin; use --stdin to feed CMD from a pipe")
-    if args.kernel not in kernels.ALIASES:
-        kernels.find(args.kernel)
+    if args.timeout is not None and not args.timeout > 0:
+        raise LabError(f"--timeout {args.timeout:g}: not a positive number of seconds")
+    kernels.check_alias(args.kernel)
+    qemu.check()
+    if not os.access(paths.CHECKOUT, os.R_OK | os.X_OK):
+        raise LabError(f"{paths.CHECKOUT}: not readable by this user, so neither in the lab")
     out = _out_directory(args)
     kernel = kernels.find(args.kernel)
     rows, columns = terminal.size()

@@ -29,9 +29,12 @@ class Kernel:
         return self.alias.startswith("debug")
 
 
-def find(alias: str) -> Kernel:
+def check_alias(alias: str) -> None:
     if alias not in ALIASES:
         raise LabError(f'kernel "{alias}": unknown; known are {", ".join(ALIASES)}')
+
+
+def find(alias: str) -> Kernel:
     release = _ask(alias, "release")
     modules = Path(_ask(alias, "modules")) / "lib/modules" / release
     if not (modules / "modules.dep").exists():

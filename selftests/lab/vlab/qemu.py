@@ -42,6 +42,11 @@ class Machine:
     gdb: bool = False
 
 
+def check() -> None:
+    if not shutil.which(PROGRAM):
+        raise LabError(f"{PROGRAM} is missing (Debian package qemu-system-x86); run `make setup`")
+
+
 def choose_accel() -> str:
     """KVM only where it is real: some machines offer a /dev/kvm without the CPU for it."""
     try:
@@ -102,9 +107,6 @@ class Qemu:
     """A running QEMU and our ends of its sockets."""
 
     def __init__(self, machine: Machine, kernel: Path, initrd: bytes, out: Path, console: Path):
-        if not shutil.which(PROGRAM):
-            raise LabError(f"{PROGRAM} is missing (Debian package qemu-system-x86); "
-                           "run `make setup`")
         self._log = os.memfd_create("qemu-messages")
         image = os.memfd_create("initrd")
         os.truncate(image, 0)
