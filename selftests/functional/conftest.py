@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What all functional tests share: the lab, as a function.
 
-Tests marked `full` run only in `make check-full`.
+Tests marked `full` run in `make check-full` (VIREO_CHECK=full), or with `pytest -m full`.
 """
 
 import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
-RUN = CHECKOUT / "selftests/lab/run"
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from runlab import CHECKOUT, RUN, Result  # noqa: E402
+
 sys.path.insert(0, str(CHECKOUT / "selftests/lab"))
 
 
@@ -23,23 +24,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "full: only in make check-full")
 
 
-@dataclass(frozen=True)
-class Result:
-    """How a run of the lab ended."""
-
-    status: int
-    stdout: bytes
-    stderr: str
-    seconds: float
-    out: Path  # the directory that inside and outside share
-
-    @property
-    def text(self) -> str:
-        return self.stdout.decode(errors="replace")
-
-    def __str__(self) -> str:
-        """For a failed assertion: what a person would want to see."""
-        return f"status {self.status}\n-- stdout\n{self.text[-4000:]}\n-- stderr\n{self.stderr[-8000:]}"
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("VIREO_CHECK") == "full" or config.option.markexpr:
+        return
+    costly = [item for item in items if item.get_closest_marker("full")]
+    config.hook.pytest_deselected(items=costly)
+    items[:] = [item for item in items if item not in costly]
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import CHECKOUT
+from runlab import CHECKOUT
 
 SOURCE = CHECKOUT / "selftests/lab/testmod"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import CHECKOUT
+from runlab import CHECKOUT
 
 LINES = 2500000
 

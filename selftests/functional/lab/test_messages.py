@@ -9,7 +9,7 @@ from collections import namedtuple
 
 import pytest
 
-from conftest import RUN
+from runlab import RUN
 from vlab import cli, errors
 
 

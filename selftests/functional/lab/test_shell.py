@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from conftest import RUN
+from runlab import RUN
 
 LIMIT = 300
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import RUN
+from runlab import RUN
 
 LIMIT = 60
 
