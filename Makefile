@@ -19,7 +19,7 @@ demo: setup ## show in the lab what there is today, from nothing
 	@scripts/demo
 
 check: setup ## run all tests (installs, fetches and builds what they need); TIERS="a b" for some
-	@selftests/check check $(TIERS)
+	@selftests/check check $(if $(ALSO),--also $(ALSO)) $(TIERS)
 
 ##@ Build
 modules: setup ## build the kernel modules into build/KVER; KVER=6.1|6.12|debug|debug-6.12|installed

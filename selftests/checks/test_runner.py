@@ -165,6 +165,11 @@ def test_a_named_tier_brings_what_it_needs():
     assert [tier.name for tier in table.choose("check", ["unit"])] == ["host", "unit"]
 
 
+def test_a_tier_can_be_added_to_a_level():
+    names = [tier.name for tier in table.choose("check", [], ["fresh"])]
+    assert set(names) == {tier.name for tier in table.choose("check", [])} | {"fresh"}
+
+
 def test_an_unknown_tier_names_the_known_ones():
     ran = subprocess.run([CHECK, "check", "nonsense"], capture_output=True, text=True)
     assert ran.returncode == 2

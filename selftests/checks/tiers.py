@@ -118,18 +118,28 @@ TIERS: tuple[Tier, ...] = (
         "selftests/style/run",
         "tap",
         budget=30,
+        needs=("host",),  # writes down how each file is compiled, which clang-tidy asks
         level="fast",
+    ),
+    Tier(
+        "fresh",
+        "the set-up, the fast checks and the lab in a minimal Debian made for it",
+        "selftests/checks/fresh",
+        "tap",
+        budget=360,
+        limit=2400,
+        level="full",
     ),
 )
 
 
-def choose(level: str, names: list[str]) -> list[Tier]:
-    """The tiers of a level; or the named ones of any level, with those that they need, in the table's order."""
+def choose(level: str, names: list[str], also: list[str] | None = None) -> list[Tier]:
+    """The tiers of a level, and also some; or the named ones of any level. With those that they need, in this order."""
     by_name = {tier.name: tier for tier in TIERS}
-    if not names:
-        return [tier for tier in TIERS if LEVELS.index(tier.level) <= LEVELS.index(level)]
     wanted: set[str] = set()
-    queue = list(names)
+    queue = list(names) + list(also or [])
+    if not names:
+        queue += [tier.name for tier in TIERS if LEVELS.index(tier.level) <= LEVELS.index(level)]
     while queue:
         name = queue.pop()
         if name not in by_name:
