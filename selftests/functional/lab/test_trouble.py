@@ -31,7 +31,6 @@ def test_a_warning_fails_a_command_that_succeeded(lab, trouble_module, kernel):
 
 @pytest.mark.parametrize("kind, words", [
     ("oops", "NULL pointer dereference"),
-    pytest.param("bug", "kernel BUG at", marks=pytest.mark.full),
     pytest.param("panic", "a panic was asked for", marks=pytest.mark.full),
 ])
 def test_after_an_oops_nobody_waits(lab, trouble_module, kind, words):

@@ -4,6 +4,7 @@
  *
  * For the lab's own tests only. Never load it on a machine that matters.
  */
+#include <linux/compiler.h>
 #include <linux/delay.h>
 #include <linux/irqflags.h>
 #include <linux/module.h>
@@ -31,18 +32,13 @@ static int trouble_warn(void)
 	return 0;
 }
 
-static int trouble_bug(void)
-{
-	BUG();
-	return 0;
-}
-
+/* Values are hidden from the compiler, which would make something harmless of them. */
 static int trouble_oops(void)
 {
-	/* volatile: the compiler would make ud2 of what it knows to be a null access. */
-	int *volatile nowhere = NULL;
+	int *nowhere = NULL;
 
-	return *(int volatile *)nowhere;
+	OPTIMIZER_HIDE_VAR(nowhere);
+	return READ_ONCE(*nowhere);
 }
 
 static int trouble_panic(void)
@@ -79,11 +75,12 @@ static int trouble_lockdep(void)
 static int trouble_kasan(void)
 {
 	char *object = kmalloc(64, GFP_KERNEL);
-	volatile size_t past = 64;
+	size_t past = 64;
 
 	if (!object)
 		return -ENOMEM;
-	object[past] = 1;
+	OPTIMIZER_HIDE_VAR(past);
+	WRITE_ONCE(object[past], 1);
 	kfree(object);
 	return 0;
 }
@@ -91,15 +88,16 @@ static int trouble_kasan(void)
 static int trouble_ubsan(void)
 {
 	static const int table[4] = { 1, 2, 3, 4 };
-	volatile unsigned int past = 5;
+	unsigned int past = 5;
 
+	OPTIMIZER_HIDE_VAR(past);
 	return table[past] == 0x5eed ? -EINVAL : 0;
 }
 
 static int trouble_atomic(void)
 {
 	preempt_disable();
-	msleep(1);
+	usleep_range(1000, 2000);
 	preempt_enable();
 	return 0;
 }
@@ -143,12 +141,17 @@ static const struct {
 	const char *name;
 	int (*cause)(void);
 } troubles[] = {
-	{ "nothing", trouble_none },   { "warn", trouble_warn },
-	{ "bug", trouble_bug },	       { "oops", trouble_oops },
-	{ "panic", trouble_panic },    { "leak", trouble_leak },
-	{ "lockdep", trouble_lockdep }, { "kasan", trouble_kasan },
-	{ "ubsan", trouble_ubsan },    { "atomic", trouble_atomic },
-	{ "freeze", trouble_freeze },  { "freeze-one", trouble_freeze_one },
+	{ "nothing", trouble_none },
+	{ "warn", trouble_warn },
+	{ "oops", trouble_oops },
+	{ "panic", trouble_panic },
+	{ "leak", trouble_leak },
+	{ "lockdep", trouble_lockdep },
+	{ "kasan", trouble_kasan },
+	{ "ubsan", trouble_ubsan },
+	{ "atomic", trouble_atomic },
+	{ "freeze", trouble_freeze },
+	{ "freeze-one", trouble_freeze_one },
 	{ "halt", trouble_halt },
 };
 
