@@ -26,7 +26,7 @@ modules: setup ## build the kernel modules into build/KVER; KVER=6.1|6.12|debug|
 	@scripts/modules "$(KVER)"
 
 vmm: setup ## build the userspace, and the tests' programs, into build/host
-	@cmake -S . -B build/host -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX="$(PREFIX)" --log-level=WARNING
+	@cmake -S . -B build/host -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX="$(PREFIX)" >/dev/null
 	@cmake --build build/host --parallel $(JOBS)
 
 ##@ Try

@@ -26,7 +26,7 @@ class Tier:
 
 def build(directory: str, options: str, targets: str = "all") -> str:
     return (
-        f"cmake -S . -B build/{directory} -G Ninja {options} --log-level=WARNING && "
+        f"cmake -S . -B build/{directory} -G Ninja {options} >/dev/null && "
         f"cmake --build build/{directory} --target {targets} --parallel $(nproc)"
     )
 
@@ -95,6 +95,14 @@ TIERS: tuple[Tier, ...] = (
         budget=90,
         limit=1200,
         needs=("modules-debug",),
+    ),
+    Tier(
+        "fuzz",
+        "the engine under libFuzzer, both formats side by side",
+        "selftests/fuzz/run --seconds 60",
+        "tap",
+        budget=70,
+        cores=2,
     ),
     Tier(
         "unit",
