@@ -106,6 +106,18 @@ def test_what_passed_is_not_asked_again_until_it_changes(tmp_path):
     assert asked[-1] == "a.c"
 
 
+def test_a_header_that_changed_asks_again(tmp_path):
+    files = {"a.cc": '#include "b.h"\n', "b.h": "#include <x/c.h>\n", "y/x/c.h": "", "other.h": ""}
+    tree = checkout(tmp_path, **files)
+    assert tools.with_headers(tree, "a.cc") == ["a.cc", "b.h", "y/x/c.h"]
+    asked = []
+    for content in ("", "int x;\n"):
+        (tree.top / "y/x/c.h").write_text(content)
+        tools.digest_of.cache_clear()
+        list(tools.each(tree, "rule", ["a.cc"], "", lambda name: asked.append(name) or "", headers=True))
+    assert asked == ["a.cc", "a.cc"]
+
+
 def test_package_hosts_are_taken_from_the_machine(tmp_path):
     sources = tmp_path / "sources.list"
     sources.write_text("deb http://mirror.example/debian stable main\nURIs: https://other.example\n")

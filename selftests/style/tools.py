@@ -55,13 +55,29 @@ def digest_of(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def each(tree: Tree, rule: str, names: list[str], salt: str, judge: Callable[[str], str]) -> Iterator[str]:
+def with_headers(tree: Tree, name: str) -> list[str]:
+    """A source and all tracked headers that it may see. A name that fits several headers means all of them."""
+    found, queue = [name], [name]
+    while queue:
+        for include in re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)', tree.text(queue.pop()) or "", re.MULTILINE):
+            last = f"/{Path(include).name}"
+            for header in tree.files:
+                if f"/{header}".endswith(last) and header not in found:
+                    found.append(header)
+                    queue.append(header)
+    return sorted(found)
+
+
+def each(
+    tree: Tree, rule: str, names: list[str], salt: str, judge: Callable[[str], str], headers: bool = False
+) -> Iterator[str]:
     """Runs judge() on each file that has not passed before; what it returns is wrong with the file, or empty.
 
-    Salt is all else that the verdict depends on."""
+    A verdict depends on the file, on the headers that it sees if so told, and on salt."""
 
     def verdict(name: str) -> str:
-        key = hashlib.sha256(f"{rule}\0{name}\0{salt}\0{digest_of(tree.top / name)}".encode()).hexdigest()
+        content = digest_of(*(tree.top / each for each in (with_headers(tree, name) if headers else [name])))
+        key = hashlib.sha256(f"{rule}\0{name}\0{salt}\0{content}".encode()).hexdigest()
         passed = PASSED / rule / key
         if passed.exists():
             return ""
@@ -187,13 +203,8 @@ def clang_tidy(tree: Tree) -> Iterator[str]:
     database = tree.top / "build" / "host" / "compile_commands.json"
     if not database.exists():
         raise Missing(f"{database} is missing; make vmm writes it")
-    commands = {
-        str(Path(entry["file"]).resolve().relative_to(tree.top)): entry["command"]
-        for entry in json.loads(database.read_text())
-        if Path(entry["file"]).resolve().is_relative_to(tree.top)
-    }
-    headers = [tree.top / name for name in tree.files if name.endswith(".h")]
-    salt = digest_of(tree.top / ".clang-tidy", *headers) + run(program, "--version", cwd=tree.top)[1]
+    compiled = {entry["file"] for entry in json.loads(database.read_text())}
+    salt = digest_of(tree.top / ".clang-tidy") + run(program, "--version", cwd=tree.top)[1]
 
     def judge(name: str) -> str:
         _, output = run(
@@ -202,7 +213,7 @@ def clang_tidy(tree: Tree) -> Iterator[str]:
         found = [line for line in output.splitlines() if re.search(r": (error|warning):", line)]
         return "\n".join(line.replace(f"{tree.top}/", "") for line in found)
 
-    yield from each(tree, "clang-tidy", [name for name in names if name in commands], salt, judge)
+    yield from each(tree, "clang-tidy", [name for name in names if str(tree.top / name) in compiled], salt, judge, headers=True)
 
 
 RULES = (clang_format, checkpatch, shellcheck, pyflakes, spelling, clang_tidy)
