@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -16,6 +17,7 @@ import pytest
 from runlab import RUN
 
 LIMIT = 300
+PROMPT = r"[#$] $"
 
 
 class Terminal:
@@ -72,30 +74,30 @@ def terminal(tmp_path):
 
 
 def test_a_session_at_the_terminal(terminal):
-    terminal.expect(r"[#$] $")
+    terminal.expect(PROMPT)
     assert not terminal.is_as_before(), "raw while the guest has it"
 
     terminal.type("stty size; echo $((40 + 2))\r")
     terminal.expect(r"33 101\r\n42\r\n")
 
     terminal.resize(44, 120)
-    os.kill(terminal.process.pid, __import__("signal").SIGWINCH)
+    os.kill(terminal.process.pid, signal.SIGWINCH)
     terminal.type("while [ \"$(stty size)\" != '44 120' ]; do sleep 0.1; done; echo re''sized\r")
     terminal.expect(r"resized\r\n")
 
     # Job control: Ctrl-C reaches the foreground job and not the shell, Ctrl-Z stops it.
-    terminal.type("sleep 100000\r")
-    terminal.expect(r"sleep 100000\r\n")
-    time.sleep(0.5)
+    terminal.type("sh -c 'echo up''on; exec sleep 100000'\r")
+    terminal.expect(r"upon\r\n")
     terminal.type("\x03")
+    terminal.expect(PROMPT)
     terminal.type("echo status=$?\r")
     terminal.expect(r"status=130\r\n")
-    terminal.type("cat\r")
-    terminal.expect(r"cat\r\n")
-    time.sleep(0.5)
+    terminal.type("sh -c 'echo up''on; exec cat'\r")
+    terminal.expect(r"upon\r\n")
     terminal.type("\x1a")
     terminal.expect(r"Stopped")
-    terminal.type("kill %1; wait; exit 9\r")
+    terminal.expect(PROMPT)
+    terminal.type("kill -KILL %1; wait; exit 9\r")
 
     assert terminal.status() == 9, terminal.seen
     assert terminal.is_as_before()

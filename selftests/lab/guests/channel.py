@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 
 class Closed(Exception):
-    """The other end is gone."""
+    """The other end is gone. Says, like TimeoutError, what came last."""
 
 
 class Channel:
@@ -56,11 +56,12 @@ class Channel:
                 if match := wanted.search(self._unread):
                     self._unread = self._unread[match.end() :]
                     return match
+                last = self._unread[-2000:].decode(errors="replace")
                 if self._closed:
-                    raise Closed
+                    raise Closed(last)
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise TimeoutError
+                    raise TimeoutError(last)
                 self._arrived.wait(left)
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 import subprocess
@@ -60,7 +61,7 @@ def _digest_of(*files: Path) -> bytes:
     return paths.digest(*parts).encode()
 
 
-def _need_space(gigabytes: float) -> None:
+def need_space(gigabytes: float) -> None:
     free = shutil.disk_usage(cache()).free / 1e9
     if free < gigabytes:
         raise GuestError(
@@ -69,8 +70,10 @@ def _need_space(gigabytes: float) -> None:
         )
 
 
+@functools.cache
 def find_kernel(alias: str) -> kernels.Kernel:
     try:
+        kernels.check_alias(alias)
         return kernels.find(alias)
     except LabError as error:
         raise GuestError(str(error)) from error
@@ -88,17 +91,22 @@ def vmlinux(alias: str) -> Path:
     return find_kernel(alias).image
 
 
+def package_pool(names: list[str]) -> Path:
+    """A directory with these packages, in the versions that were the newest when it was asked for first."""
+    pool = cache() / f"packages-{paths.digest(*(name.encode() for name in names))}"
+    if not pool.is_dir():
+        with _locked("initrd"):
+            if not pool.is_dir():
+                need_space(0.1)
+                packages.fetch(names, pool)
+    return pool
+
+
 def initrd(alias: str) -> Path:
     """The small initrd, with this kernel's modules."""
     kernel = find_kernel(alias)
     modules = kernel.modules.parents[2]
-    names = packages.listed(initrd_image.CONTENT / "packages")
-    debs = cache() / f"packages-{paths.digest(*(name.encode() for name in names))}"
-    if not debs.is_dir():
-        with _locked("initrd"):
-            if not debs.is_dir():
-                _need_space(0.1)
-                packages.fetch(names, debs)
+    debs = package_pool(packages.listed(initrd_image.CONTENT / "packages"))
     versions = "\n".join(sorted(deb.name for deb in debs.glob("*.deb"))).encode()
     index = kernel.modules / "modules.dep"
     stamp = f"{kernel.modules} {index.stat().st_size} {index.stat().st_mtime_ns}".encode()
@@ -107,7 +115,7 @@ def initrd(alias: str) -> Path:
     if not image.exists():
         with _locked("initrd"):
             if not image.exists():
-                _need_space(0.2)
+                need_space(0.2)
                 say(f"making the initrd for kernel {kernel.release}")
                 new = image.with_suffix(".new")
                 initrd_image.make(debs, modules, kernel.release, new)
@@ -122,7 +130,7 @@ def disk() -> Path:
     if not image.exists():
         with _locked("disk"):
             if not image.exists():
-                _need_space(4)
+                need_space(4)
                 new = image.with_suffix(".new")
                 try:
                     disk_image.make(new, cache())

@@ -7,6 +7,7 @@
     initramfs   PID 1 and the modules it needs, cached by content
     job         what PID 1 is told
     qemu        the command line, the process and its life
+    tsc         the frequency of this machine's time stamp counter
     session     the event loop between guest and caller
     console     the kernel's log: written to a file, read for reports
     freeze      does guest time pass?

@@ -12,6 +12,7 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import tsc
 from .errors import LabError
 
 PROGRAM = "qemu-system-x86_64"
@@ -24,7 +25,7 @@ PORTS = ("control", "stdout", "stderr", "stdin")
 # printk.devkmsg=on: PID 1's messages are not rate-limited.
 CMDLINE = ("console=ttyS0 loglevel=7 nokaslr oops=panic panic=-1 tsc=reliable no_timer_check "
            "rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30 random.trust_cpu=on "
-           "printk.devkmsg=on rdinit=/init")
+           "printk.time=1 printk.devkmsg=on rdinit=/init")
 
 _KVM_GET_API_VERSION = 0xAE00
 _KVM_CREATE_VM = 0xAE01
@@ -71,14 +72,20 @@ def _acceleration(machine: Machine) -> list[str]:
     return ["-accel", "tcg,thread=multi", "-cpu", "max"]
 
 
+def _clock(machine: Machine) -> list[str]:
+    if machine.icount:
+        return ["tsc_early_khz=1000000"]
+    return [] if machine.accel == "kvm" else [f"tsc_early_khz={tsc.khz()}"]
+
+
 def command_line(machine: Machine, kernel: Path, initrd: str, out: Path, console: Path,
                  sockets: dict[str, int]) -> list[str]:
     """Most chardevs are inherited sockets: no files to clean up, and they close when we die."""
     argv = [PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-machine", "pc", *_acceleration(machine),
+            "-machine", "q35", *_acceleration(machine),
             "-smp", str(machine.smp), "-m", str(machine.memory),
             "-kernel", str(kernel), "-initrd", initrd,
-            "-append", f"{CMDLINE} {machine.append}".strip(),
+            "-append", " ".join([CMDLINE, *_clock(machine), machine.append]).strip(),
             "-chardev", f"file,id=console,append=on,path={_quoted(console)}",
             "-serial", "chardev:console",
             "-chardev", f"socket,id=monitor,fd={sockets['monitor']}",
