@@ -3,10 +3,11 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from conftest import CHECKOUT
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 # The lab's kernel, and the guest's in it.
 NESTED = [

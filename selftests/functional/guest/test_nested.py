@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a guest under KVM inside the lab does: nested_guest boots it and observes, this judges."""
 
-import re
-
 import pytest
 
 from guests.images import find_kernel
@@ -16,7 +14,7 @@ def test_kvm_runs_it(seen):
     """Asked of the VMM, and seen by the guest: an emulated CPU would show neither."""
     assert seen["kvm"] == {"enabled": True, "present": True}
     assert "kvm-clock" in seen["clocksources"]
-    assert "Hypervisor detected: KVM" in seen["kernel log"]
+    assert seen["hypervisor"] == "Hypervisor detected: KVM"
 
 
 def test_the_kernel_that_was_asked_for(seen):
@@ -24,8 +22,7 @@ def test_the_kernel_that_was_asked_for(seen):
 
 
 def test_its_kernel_complains_of_nothing(seen):
-    complaints = [line for line in seen["kernel log"].splitlines() if re.search(r"WARNING:|BUG:|Oops|Call Trace", line)]
-    assert not complaints
+    assert not seen["complaints"]
 
 
 @pytest.mark.parametrize("program", ["BusyBox v", "fio-", "iperf 3", "ethtool version", "ip utility", "tc utility"])
