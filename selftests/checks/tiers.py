@@ -105,6 +105,12 @@ TIERS: tuple[Tier, ...] = (
         cores=2,
     ),
     Tier(
+        "bench",
+        "the benchmark runs, and its figures can be read",
+        "selftests/bench/run --quick --out $RESULTS && /usr/bin/python3 -m json.tool $RESULTS/vq.json",
+        budget=20,
+    ),
+    Tier(
         "unit",
         "the engine's unit tests",
         "build/host/selftests/unit/vq_unit --gtest_output=xml:$RESULTS/unit.xml",
