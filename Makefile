@@ -34,8 +34,7 @@ lab: setup ## a root shell in a virtual machine that runs KVER, with this checko
 	@$(MAKE) modules
 	@selftests/lab/run --kernel "$(KVER)" --shell
 
-load: ## insert the modules into the running kernel
-	@$(MAKE) modules KVER=installed
+load: setup ## build the modules for the running kernel and insert them
 	@scripts/load
 
 unload: ## take the modules out of the running kernel
@@ -68,7 +67,7 @@ style: setup ## formatting, checkpatch, shellcheck, clang-tidy, links, spelling
 install uninstall: KVER = installed
 install: setup ## install userspace below PREFIX, modules for KVER=installed; DESTDIR is honoured
 	@$(MAKE) vmm
-	@DESTDIR="$(DESTDIR)" cmake --install build/host
+	@DESTDIR="$(DESTDIR)" cmake --install build/host >/dev/null
 	@DESTDIR="$(DESTDIR)" scripts/modules "$(KVER)" --install
 
 uninstall: ## remove what install installed
