@@ -81,7 +81,7 @@ clean: ## remove build/
 	@rm -rf build
 
 distclean: clean ## remove build/, and the kernels and guests cached outside the checkout
-	@rm -rf "$(CACHE)"
+	@rm -rf "$(CACHE)"/{kernels,guest,lab,style,fresh,vringh-*}
 
 .PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz coverage bench style \
 	install uninstall setup clean distclean

@@ -136,6 +136,13 @@ TIERS: tuple[Tier, ...] = (
         level="fast",
     ),
     Tier(
+        "install",
+        "what make install puts below DESTDIR, make uninstall removes",
+        "root=$RESULTS/root; make install KVER=6.1 DESTDIR=$root; find $root -name vireo.ko | grep .;"
+        " make uninstall KVER=6.1 DESTDIR=$root; ! find $root -type f | grep .",
+        needs=("modules-6.1", "host"),
+    ),
+    Tier(
         "fresh",
         "the set-up, the fast checks and the lab in a minimal Debian made for it",
         "selftests/checks/fresh",
