@@ -12,18 +12,25 @@
 /* Each area begins a page, so that a test may take one away. */
 #define FD_PAGE 4096UL
 
+/* The device looks on: memory that it sees is read and written in one access. */
+#ifdef __KERNEL__
+#define fd_load(ptr) READ_ONCE(*(ptr))
+#define fd_store(ptr, val) WRITE_ONCE(*(ptr), val)
+#else
 #ifdef VQ_ENV_SEQ_CST
 #define FD_ORDER __ATOMIC_SEQ_CST
 #else
 #define FD_ORDER __ATOMIC_RELAXED
 #endif
+#define fd_load(ptr) __atomic_load_n(ptr, FD_ORDER)
+#define fd_store(ptr, val) __atomic_store_n(ptr, val, FD_ORDER)
+#endif
 
-/* The device looks on: memory that it sees is read and written in one access. */
-#define fd_load16(ptr) le16_to_cpu(__atomic_load_n(ptr, FD_ORDER))
-#define fd_load32(ptr) le32_to_cpu(__atomic_load_n(ptr, FD_ORDER))
-#define fd_store16(ptr, val) __atomic_store_n(ptr, cpu_to_le16(val), FD_ORDER)
-#define fd_store32(ptr, val) __atomic_store_n(ptr, cpu_to_le32(val), FD_ORDER)
-#define fd_store64(ptr, val) __atomic_store_n(ptr, cpu_to_le64(val), FD_ORDER)
+#define fd_load16(ptr) le16_to_cpu(fd_load(ptr))
+#define fd_load32(ptr) le32_to_cpu(fd_load(ptr))
+#define fd_store16(ptr, val) fd_store(ptr, cpu_to_le16(val))
+#define fd_store32(ptr, val) fd_store(ptr, cpu_to_le32(val))
+#define fd_store64(ptr, val) fd_store(ptr, cpu_to_le64(val))
 
 static bool fd_has(const struct fd_setup *setup, unsigned int feature)
 {
