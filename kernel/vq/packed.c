@@ -181,13 +181,13 @@ static __always_inline bool packed_wants_call(struct vq *vq, u32 slots)
 	 * its wish and looking for used descriptors again.
 	 */
 	vq_mb();
+	vq->call_first = false;
 	VQ_GET(raw, event, fault);
 	off_wrap = le32_to_cpu(raw);
 	flags = le32_to_cpu(raw) >> 16;
 	if (!vq->event_idx || flags != VQ_EVENT_F_DESC)
 		return flags != VQ_EVENT_F_DISABLE;
 
-	vq->call_first = false;
 	if (unlikely(first))
 		return true;
 	/* An event of the lap before lies num positions back. */

@@ -165,6 +165,7 @@ static __always_inline bool split_wants_call(struct vq *vq, u16 old)
 	 * between writing its wish and looking at the used index again.
 	 */
 	vq_mb();
+	vq->call_first = false;
 	if (vq->notify_on_empty) {
 		VQ_GET(v, &avail->idx, fault);
 		if (le16_to_cpu(v) == vq->avail_pos)
@@ -174,7 +175,6 @@ static __always_inline bool split_wants_call(struct vq *vq, u16 old)
 		VQ_GET(v, &avail->flags, fault);
 		return !(le16_to_cpu(v) & VQ_AVAIL_F_NO_INTERRUPT);
 	}
-	vq->call_first = false;
 	if (unlikely(first))
 		return true;
 	VQ_GET(v, split_used_event(vq), fault);

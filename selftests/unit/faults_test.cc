@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// Ring memory that cannot be reached, at every single access of every call: the call says so, the
+// queue stays where it was, and the same call made again does what it would have done.
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ring_faults.h"
+#include "world.h"
+
+namespace {
+
+// A way to a call, the call, and which of the features it is about.
+struct Scenario {
+    const char* name;
+    std::function<void(vq_test*)> prepare;
+    std::function<int(vq_test*)> call;
+    uint64_t with = 0;
+    uint64_t without = 0;
+};
+
+constexpr uint64_t kPacked = VQ_BIT(VQ_F_RING_PACKED);
+constexpr uint64_t kIndirect = VQ_BIT(VQ_F_INDIRECT_DESC);
+
+void offer_chains(vq_test* t) {
+    vq_test_queue(t, VQ_TEST_NUM);
+    vq_test_cycle(t, VQ_TEST_NUM - 2);
+    vq_test_add(t, 2, 1, FD_DIRECT);
+    vq_test_add(t, 0, 1, FD_DIRECT);
+    fd_show(&t->fd);
+}
+
+void pop_three(vq_test* t) {
+    vq_test_queue(t, VQ_TEST_NUM);
+    vq_test_cycle(t, VQ_TEST_NUM - 1);
+    vq_test_offer(t, 3, false);
+    EXPECT_EQ(vq_test_pop(t), 3);
+}
+
+void pop_table(vq_test* t) {
+    vq_test_queue(t, VQ_TEST_NUM);
+    vq_test_add(t, 2, 2, FD_INDIRECT);
+    fd_show(&t->fd);
+    EXPECT_EQ(vq_test_pop(t), 1);
+}
+
+// The table's second descriptor straddles two pieces.
+int expand_in_pieces(vq_test* t) {
+    vq_chain& chain = t->chains[0];
+    const auto* table =
+        static_cast<const std::byte*>(fd_translate(&t->fd, chain.table, chain.table_len));
+    const vq_piece pieces[] = {{table, 20}, {table + 20, chain.table_len - 20}};
+    return vq_expand(&t->vq, &t->batch, &chain, pieces, 2, t->expanded, VQ_TEST_SEGS);
+}
+
+void legacy_on_empty(vq_test* t) {
+    t->features |= VQ_BIT(VQ_F_NOTIFY_ON_EMPTY);
+    pop_three(t);
+}
+
+void empty_queue(vq_test* t) {
+    vq_test_queue(t, VQ_TEST_NUM);
+    vq_test_cycle(t, 3);
+}
+
+const Scenario kScenarios[] = {
+    {"Start", [](vq_test* t) { vq_test_queue(t, VQ_TEST_NUM); },
+     [](vq_test* t) { return vq_start(&t->vq); }},
+    {"Pop", offer_chains, vq_test_pop},
+    {"PopNothing", empty_queue, vq_test_pop},
+    {"Expand", pop_table, [](vq_test* t) { return vq_test_expand(t, 0, VQ_TEST_SEGS); },
+     kIndirect},
+    {"ExpandPieces", pop_table, expand_in_pieces, kIndirect},
+    {"Publish", pop_three, [](vq_test* t) { return vq_test_publish_n(t, 3, 1); }},
+    {"PublishNotifyOnEmpty", legacy_on_empty,
+     [](vq_test* t) { return vq_test_publish_n(t, 3, 1); }, 0, kPacked},
+    {"HasAvail", offer_chains, [](vq_test* t) { return vq_has_avail(&t->vq, 0); }},
+    {"EnableKick", empty_queue, [](vq_test* t) { return vq_enable_kick(&t->vq, 0); }},
+    {"DisableKick", empty_queue, [](vq_test* t) { return vq_disable_kick(&t->vq); }},
+};
+
+class Faults : public testing::TestWithParam<uint64_t> {};
+
+TEST_P(Faults, AnyAccessMayFault) {
+    for (const Scenario& s : kScenarios) {
+        if ((GetParam() & s.with) != s.with || (GetParam() & s.without) != 0)
+            continue;
+        vq_test t = world().test(GetParam());
+        s.prepare(&t);
+        const int good = s.call(&t);
+        ASSERT_GE(good, 0) << s.name;
+
+        for (uint64_t n = 1;; n++) {
+            SCOPED_TRACE(std::string(s.name) + ", fault at step " + std::to_string(n));
+            ASSERT_LT(n, 1000);
+            t = world().test(GetParam());
+            s.prepare(&t);
+            const vq before = t.vq;
+            RingFaults faults(n);
+            const int result = s.call(&t);
+            if (!faults.fired()) {
+                EXPECT_EQ(result, good);
+                break;
+            }
+            // Published, and the driver's wish unknown: it is called.
+            if (t.vq.used_pos != before.used_pos) {
+                EXPECT_EQ(result, 1);
+                continue;
+            }
+            // Good chains in front of the one that faults come first.
+            if (result > 0) {
+                EXPECT_EQ(s.call(&t), good - result);
+                continue;
+            }
+            EXPECT_EQ(result, -EFAULT);
+            EXPECT_EQ(t.vq.error, VQ_ERR_FAULT);
+            EXPECT_TRUE(vq_test_same_state(&t.vq, &before));
+            EXPECT_EQ(s.call(&t), good);
+        }
+    }
+}
+
+// The driver adds a buffer at the last moment at which its kick is not sure to come.
+TEST_P(Faults, EnableKickSeesWhatComesInBetween) {
+    vq_test t = world().test(GetParam());
+    vq_test_queue(&t, VQ_TEST_NUM);
+    vq_test_cycle(&t, 3);
+    RingFaults faults;
+    bool added = false;
+    faults.before = [&](const RingFaults::Access& access) {
+        if (access.write || added)
+            return;
+        added = true;
+        vq_test_offer(&t, 1, true);
+    };
+    EXPECT_EQ(vq_enable_kick(&t.vq, 0), 1);
+    EXPECT_TRUE(added);
+}
+
+// What was checked is what is used: no byte of the ring is read twice in one call, but for the
+// flags of a packed chain's first descriptor. Those are read once alone, for availability, and
+// once with the rest of the descriptor, for everything else.
+TEST_P(Faults, FieldsAreReadOnce) {
+    vq_test t = world().test(GetParam());
+    offer_chains(&t);
+    if (GetParam() & kIndirect) {
+        vq_test_add(&t, 1, 1, FD_INDIRECT);
+        fd_show(&t.fd);
+    }
+    RingFaults faults;
+    ASSERT_GE(vq_test_pop(&t), 2);
+    std::vector<const std::byte*> alone;
+    std::vector<const std::byte*> bytes;
+    for (const auto& access : faults.accesses()) {
+        EXPECT_FALSE(access.write);
+        for (size_t i = 0; i < access.size; i++) {
+            const bool flags_alone = access.size == 2 && (GetParam() & kPacked);
+            (flags_alone ? alone : bytes).push_back(access.ptr + i);
+        }
+    }
+    EXPECT_FALSE(bytes.empty());
+    for (auto* list : {&alone, &bytes}) {
+        std::sort(list->begin(), list->end());
+        EXPECT_EQ(std::adjacent_find(list->begin(), list->end()), list->end());
+    }
+}
+
+// With the kick off already, and with nothing to write, memory is not touched.
+TEST_P(Faults, DisabledKickTouchesNothing) {
+    vq_test t = world().test(GetParam());
+    vq_test_queue(&t, VQ_TEST_NUM);
+    EXPECT_EQ(vq_disable_kick(&t.vq), 0);
+    RingFaults faults;
+    EXPECT_EQ(vq_disable_kick(&t.vq), 0);
+    EXPECT_TRUE(faults.accesses().empty());
+}
+
+std::string combination_name(const testing::TestParamInfo<uint64_t>& info) {
+    for (uint32_t i = 0; i < vq_ncombinations; i++) {
+        if (vq_combinations[i].features == info.param)
+            return vq_combinations[i].name;
+    }
+    return "Unknown";
+}
+
+std::vector<uint64_t> combinations() {
+    std::vector<uint64_t> all;
+    for (uint32_t i = 0; i < vq_ncombinations; i++)
+        all.push_back(vq_combinations[i].features);
+    return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Faults, testing::ValuesIn(combinations()), combination_name);
+
+} // namespace
