@@ -80,11 +80,13 @@ static void report(void) {
 }
 
 void kmemleak_end(void) {
-    const struct timespec age = {MIN_AGE_SECONDS, 0};
+    struct timespec old_enough;
 
+    clock_gettime(CLOCK_MONOTONIC, &old_enough);
+    old_enough.tv_sec += MIN_AGE_SECONDS;
     if (!began || order("scan") < 0)
         return;
-    nanosleep(&age, NULL);
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &old_enough, NULL);
     order("scan");
     report();
 }

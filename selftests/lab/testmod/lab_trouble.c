@@ -85,13 +85,17 @@ static int trouble_kasan(void)
 	return 0;
 }
 
+/* Past the array, but not past the object that it is in: that would be KASAN's to find. */
 static int trouble_ubsan(void)
 {
-	static const int table[4] = { 1, 2, 3, 4 };
+	static const struct {
+		int table[4];
+		int more[12];
+	} object = { .table = { 1, 2, 3, 4 } };
 	unsigned int past = 5;
 
 	OPTIMIZER_HIDE_VAR(past);
-	return table[past] == 0x5eed ? -EINVAL : 0;
+	return object.table[past] == 0x5eed ? -EINVAL : 0;
 }
 
 static int trouble_atomic(void)

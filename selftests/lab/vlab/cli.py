@@ -167,8 +167,8 @@ def _run(argv: list[str]) -> int:
     try:
         if args.verbose:
             say(shlex.join(guest.argv))
-        options = Options(timeout, args.shell, args.stdin, args.gdb, args.icount, args.verbose,
-                          kernel, command[0])
+        options = Options(timeout, args.shell, args.stdin, args.gdb, args.icount, bool(args.qemu),
+                          args.verbose, kernel, command[0])
         return Session(guest, options, log).run()
     finally:
         guest.kill()

@@ -33,6 +33,7 @@ class Options:
     stdin: bool
     gdb: bool
     icount: bool
+    disks: bool  # there may be images to complete
     verbose: bool
     kernel: Kernel
     command: str  # as the user knows it
@@ -313,7 +314,7 @@ class Session:
 
     def _conclude(self, status: int, message: str | None) -> int:
         self._scanner.finish()
-        if message is None and not self._qemu.ended():
+        if self._options.disks and not self._qemu.ended():
             self._shut_down()
         if message:
             say(message)
@@ -350,7 +351,10 @@ class Session:
                 "was the console's log level lowered?")
 
     def _shut_down(self) -> None:
-        """By the monitor, so that disk images given with --qemu are complete."""
+        """By the monitor, so that what the guest wrote to images given with --qemu is complete.
+
+        Without such, the guest holds nothing that matters, and killing it is quicker.
+        """
         try:
             self._monitor.command("quit", 2.0)
         except MonitorError:
