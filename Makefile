@@ -61,7 +61,7 @@ bench: setup ## measure the engine: nanoseconds and instructions per chain
 	@selftests/bench/run
 
 style: setup ## formatting, checkpatch, shellcheck, clang-tidy, links, spelling
-	@selftests/check check style
+	@selftests/check check style tidy
 
 ##@ Install and clean
 install uninstall: KVER = installed

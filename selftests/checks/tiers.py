@@ -35,6 +35,14 @@ def pytest(tier: str, where: str, options: str = "") -> str:
     return f"/usr/bin/python3 -m pytest -q -p no:cacheprovider --junitxml=$RESULTS/{tier}.xml {options} {where}"
 
 
+def unit_tests(directory: str) -> str:
+    program = f"build/{directory}/selftests/unit"
+    return (
+        f"{program}/vq_unit --gtest_brief=1 --gtest_output=xml:$RESULTS/vq_unit.xml && "
+        f"{program}/vq_cases --gtest_brief=1 --gtest_output=xml:$RESULTS/vq_cases.xml"
+    )
+
+
 def kernel(alias: str, level: str = "check") -> tuple[Tier, Tier]:
     """A kernel to boot, and the modules for it."""
     debug = alias.startswith("debug")
@@ -112,11 +120,25 @@ TIERS: tuple[Tier, ...] = (
     ),
     Tier(
         "unit",
-        "the engine's unit tests",
-        "build/host/selftests/unit/vq_unit --gtest_output=xml:$RESULTS/unit.xml",
+        "the engine's unit tests, and the shared cases on it as the VMM links it",
+        unit_tests("host"),
         "junit",
         needs=("host",),
         level="fast",
+    ),
+    Tier(
+        "unit-asan",
+        "the same under AddressSanitizer and UBSan",
+        build("asan", "-DCMAKE_BUILD_TYPE=RelWithDebInfo -DVIREO_SANITIZE=address", "vq_unit vq_cases")
+        + f" && {unit_tests('asan')}",
+        "junit",
+        budget=15,
+    ),
+    Tier(
+        "coverage",
+        "all lines and branches of the engine are reached by its unit tests",
+        "selftests/unit/coverage",
+        budget=15,
     ),
     Tier(
         "runner",
@@ -128,12 +150,18 @@ TIERS: tuple[Tier, ...] = (
     ),
     Tier(
         "style",
-        "formatting, checkpatch, shellcheck, clang-tidy, links, spelling",
-        "selftests/style/run",
+        "formatting, checkpatch, shellcheck, links, spelling",
+        "selftests/style/run --without clang-tidy",
         "tap",
-        budget=30,
-        needs=("host",),  # writes down how each file is compiled, which clang-tidy asks
+        budget=10,
         level="fast",
+    ),
+    Tier(
+        "tidy",
+        "clang-tidy; asks again only what changed",
+        "selftests/style/run clang-tidy",
+        "tap",
+        needs=("host",),  # writes down how each file is compiled
     ),
     Tier(
         "install",
