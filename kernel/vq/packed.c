@@ -107,7 +107,7 @@ fault:
 int vq_packed_pop(struct vq *vq, struct vq_batch *batch)
 {
 	const struct vq_packed_desc __vq_mem *ring = vq->desc;
-	struct packed_pos pos = packed_avail_pos(vq, 0);
+	struct packed_pos pos = { .slot = vq->avail_pos, .wrap = vq->avail_wrap };
 	u32 inflight = vq->inflight;
 	enum vq_error error = VQ_OK;
 	__le16 flags;

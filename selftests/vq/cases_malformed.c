@@ -180,6 +180,7 @@ static void half_available_is_not_available(struct vq_test *t)
 		fd_packed_desc(&t->fd, 0)->flags = cpu_to_le16(flags[i]);
 		CHECK_EQ(t, vq_test_pop(t), 0);
 		CHECK_EQ(t, vq_has_avail(&t->vq, 0), 0);
+		CHECK_EQ(t, vq_enable_kick(&t->vq, 0), 0);
 	}
 }
 

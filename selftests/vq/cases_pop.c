@@ -146,11 +146,16 @@ static void unpop_goes_back_over_the_ring_end(struct vq_test *t)
 
 static void has_avail_looks_behind_what_is_known(struct vq_test *t)
 {
-	vq_test_queue(t, VQ_TEST_NUM);
-	vq_test_offer(t, 3, true);
-	CHECK_EQ(t, vq_has_avail(&t->vq, 0), 1);
-	CHECK_EQ(t, vq_has_avail(&t->vq, 2), 1);
-	CHECK_EQ(t, vq_has_avail(&t->vq, 3), 0);
+	u32 at;
+
+	for (at = 0; at < VQ_TEST_NUM; at++) {
+		vq_test_queue(t, VQ_TEST_NUM);
+		vq_test_cycle(t, at);
+		vq_test_offer(t, 3, true);
+		CHECK_EQ(t, vq_has_avail(&t->vq, 0), 1);
+		CHECK_EQ(t, vq_has_avail(&t->vq, 2), 1);
+		CHECK_EQ(t, vq_has_avail(&t->vq, 3), 0);
+	}
 }
 
 /* 2.7.5 and 2.8.5 say nothing of empty elements; they carry nothing. */
