@@ -54,8 +54,7 @@ fuzz: setup ## fuzz the engine for longer than the check does; SECONDS_EACH=600
 	@selftests/fuzz/run --seconds $(or $(SECONDS_EACH),600)
 
 coverage: setup ## which lines and branches of the engine the unit tests reach
-	@selftests/check check coverage
-	@cat build/logs/coverage.log
+	@selftests/unit/coverage
 
 bench: setup ## measure the engine: nanoseconds and instructions per chain
 	@selftests/bench/run
