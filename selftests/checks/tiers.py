@@ -160,7 +160,7 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "style",
         "formatting, checkpatch, shellcheck, links, spelling",
-        "selftests/style/run --without clang-tidy",
+        "selftests/style/run",
         "tap",
         budget=10,
         level="fast",
