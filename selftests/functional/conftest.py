@@ -37,12 +37,12 @@ def lab(tmp_path_factory):
     """lab("cmd", "arg", kernel="6.1", options=[...]) runs a command in the lab."""
 
     def run(*command: str, kernel: str = "6.1", options: tuple[str, ...] = (),
-            env: dict[str, str] | None = None) -> Result:
+            env: dict[str, str] | None = None, stdin: bytes | None = None) -> Result:
         out = tmp_path_factory.mktemp("lab")
         started = time.monotonic()
         done = subprocess.run(
             [RUN, "--kernel", kernel, "--out", out, *options, "--", *command],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            input=stdin or b"", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={**os.environ, **(env or {})}, check=False)
         return Result(done.returncode, done.stdout, done.stderr.decode(errors="replace"),
                       time.monotonic() - started, out)

@@ -63,7 +63,7 @@ PYTHON
 # Streams: reopened by name, kept apart, and complete, however much it is.
 echo "reopened stdout" >/dev/stdout
 echo "reopened stderr" >/dev/stderr
-seq 1 2500000
+seq 1 "$LAB_TEST_LINES"
 echo "last of stderr" >&2
 
 # What is left running must not keep the lab from ending.

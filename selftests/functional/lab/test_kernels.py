@@ -30,7 +30,7 @@ for thing in kmemleak kcov kunit failslab/probability fail_page_alloc/probabilit
 	test -e /sys/kernel/debug/$thing && echo "debugfs $thing"
 done
 echo scan > /sys/kernel/debug/kmemleak && echo "kmemleak scans"
-test -s /proc/lockdep_stats && echo "lockdep on: $(grep -c . /proc/lockdep_stats)"
+test -e /proc/lockdep_stats && echo "lockdep on: $(grep -c . /proc/lockdep_stats)"
 test -e /proc/self/make-it-fail && test -e /proc/self/fail-nth && echo "fails per task"
 for module in kvm_amd vhost_net tun macvtap null_blk brd loop scsi_debug nbd dm_flakey dm_log_writes pktgen \
 	e1000 8139cp 8139too ne2k_pci pcnet32 e100 ata_piix sd_mod act_gact cls_matchall sch_ingress; do

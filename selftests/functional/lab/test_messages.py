@@ -54,6 +54,7 @@ def test_without_qemu_the_package_is_named(tmp_path):
 
 def test_a_full_out_directory_is_told(tmp_path, monkeypatch, capfd):
     usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)  # those of the tests stay
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(1 << 30, 1 << 30, 5 << 20))
     assert cli.main(["--out", str(tmp_path), "--", "true"]) == errors.CANNOT_START
     assert "only 5 MiB free" in capfd.readouterr().err

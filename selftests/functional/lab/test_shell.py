@@ -97,7 +97,7 @@ def test_a_session_at_the_terminal(terminal):
     terminal.type("\x1a")
     terminal.expect(r"Stopped")
     terminal.expect(PROMPT)
-    terminal.type("kill -KILL %1; wait; exit 9\r")
+    terminal.type("disown %1; exit 9\r")
 
     assert terminal.status() == 9, terminal.seen
     assert terminal.is_as_before()

@@ -22,6 +22,7 @@ struct relay {
     int from;
     int to;
     uint64_t bytes;
+    atomic_bool reading;
     pthread_t thread;
 };
 
@@ -32,8 +33,11 @@ static void* relay_main(void* arg) {
     static _Thread_local char buf[32768];
 
     for (;;) {
-        ssize_t n = read(r->from, buf, sizeof(buf));
+        ssize_t n;
 
+        atomic_store(&r->reading, true);
+        n = read(r->from, buf, sizeof(buf));
+        atomic_store(&r->reading, false);
         if (n < 0 && errno == EINTR)
             continue;
         /* A pty whose last user is gone gives EIO, a pipe gives 0. */
@@ -52,16 +56,22 @@ static void relay_start(struct relay* r) {
 }
 
 /*
- * All writers have been killed, so the end is near; but one that sits in an
- * uninterruptible sleep would keep its pipe open for ever.
+ * All writers have been killed, so the end of what they wrote is near, however long the host
+ * takes to read it. But one that sits in an uninterruptible sleep keeps its pipe open for
+ * ever: then the relay waits in read() all the time, and is left there.
  */
 static void relay_finish(struct relay* r) {
-    struct timespec limit;
+    for (int patience = 30; patience; patience--) {
+        struct timespec limit;
 
-    clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += 120;
-    if (pthread_timedjoin_np(r->thread, NULL, &limit))
-        kmsg("a process that cannot be killed holds the command's output open");
+        clock_gettime(CLOCK_REALTIME, &limit);
+        limit.tv_sec++;
+        if (!pthread_timedjoin_np(r->thread, NULL, &limit))
+            return;
+        if (!atomic_load(&r->reading))
+            patience = 30;
+    }
+    kmsg("a process that cannot be killed holds the command's output open");
 }
 
 static void* stdin_main(void* arg) {

@@ -35,13 +35,15 @@ int write_all(int fd, const void* buf, size_t len) {
         ssize_t n = write(fd, p, len);
 
         if (n < 0) {
-            /*
-             * ENOMEM: a run with fault injection may fail the port's
-             * own allocation; the bytes are still owed.
-             */
-            if (errno == EINTR || errno == ENOMEM || errno == EAGAIN)
+            const struct timespec pause = {0, 1000000};
+
+            if (errno == EINTR)
                 continue;
-            return -1;
+            if (errno != ENOMEM && errno != EAGAIN)
+                return -1;
+            /* Fault injection may fail the port's own allocation; the bytes are still owed. */
+            nanosleep(&pause, NULL);
+            continue;
         }
         p += n;
         len -= (size_t)n;

@@ -5,10 +5,12 @@ Sockets from the guest: its console, its control port (see init/ports.c for the 
 command's stdout and stderr. To it: stdin, and control. Everything is handled in one thread.
 """
 
+import contextlib
 import os
-import selectors
 import select
+import selectors
 import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass
@@ -80,6 +82,7 @@ class Session:
         self._stop_at: float | None = None  # when a report has ended the run
         self._selector = selectors.DefaultSelector()
         self._input = b""  # from the caller, not yet taken by the guest
+        self._at_end = False  # and nothing more will come
         self._raw: terminal.RawTerminal | None = None
         self._began = now = time.monotonic()
         self._deadline = now + options.timeout if options.timeout else None
@@ -220,8 +223,6 @@ class Session:
             self._selector.register(self._qemu.sockets["stdin"], selectors.EVENT_WRITE, "stdin")
             self._at_end = True
 
-    _at_end = False
-
     def _from_caller(self) -> None:
         data = os.read(0, 4096)
         if self._raw and self._raw.wants_out(data):
@@ -243,7 +244,9 @@ class Session:
             return
         self._selector.unregister(sock)
         if self._at_end:
-            sock.close()  # the guest's port reads end of file
+            # The guest's port reads end of file. Closed outright, QEMU would not read the rest.
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_WR)
         else:
             self._selector.register(0, selectors.EVENT_READ, "caller")
 
@@ -314,6 +317,9 @@ class Session:
 
     def _conclude(self, status: int, message: str | None) -> int:
         self._scanner.finish()
+        if self._options.verbose:
+            say(f"ended after {time.monotonic() - self._began:.1f} s; "
+                f"QEMU used {self._usage.cpu:.1f} s of CPU")
         if self._options.disks and not self._qemu.ended():
             self._shut_down()
         if message:
