@@ -18,12 +18,9 @@ int owner_suite_init(struct kunit_suite *suite)
 	return 0;
 }
 
-/* 6.12 calls it after a failed owner_suite_init() too. */
 void owner_suite_exit(struct kunit_suite *suite)
 {
-	if (owner_mm)
-		mmput(owner_mm);
-	owner_mm = NULL;
+	mmput(owner_mm);
 }
 
 void owner_mm_borrow(void)
