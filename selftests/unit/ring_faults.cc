@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "ring_faults.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include <gtest/gtest.h>
 
-#include "vq_env.h"
+#include "ring_rules.h"
 
 namespace {
 
@@ -24,12 +27,32 @@ bool RingFaults::access(const Access& access) {
     if (!step())
         return false;
     accesses_.push_back(access);
-    if (before)
+    if (before) {
+        aside_ = true;
         before(access);
+        aside_ = false;
+    }
     return true;
 }
 
+void RingFaults::barrier(unit_barrier_kind kind) {
+    if (!aside_)
+        barriers_.push_back({kind, std::ssize(accesses_)});
+}
+
+bool RingFaults::ordered(unit_barrier_kind kind, ptrdiff_t first, ptrdiff_t second) const {
+    return std::ranges::any_of(barriers_, [=](const Barrier& barrier) {
+        return (barrier.kind == kind || barrier.kind == UNIT_FULL_BARRIER) &&
+               first < barrier.next && barrier.next <= second;
+    });
+}
+
 extern "C" {
+
+void unit_barrier(unit_barrier_kind kind) {
+    if (current)
+        current->barrier(kind);
+}
 
 bool unit_access_begin() {
     EXPECT_FALSE(in_section) << "an access section inside another";
@@ -45,7 +68,10 @@ void unit_access_end() {
 bool unit_access(const void* ptr, size_t size, bool write) {
     EXPECT_TRUE(in_section) << "an access outside a section";
     EXPECT_EQ(reinterpret_cast<uintptr_t>(ptr) % size, 0) << "a misaligned access";
-    return !current || current->access({static_cast<const std::byte*>(ptr), size, write});
+    const auto* place = static_cast<const std::byte*>(ptr);
+    EXPECT_TRUE(!ring_rules() || ring_rules()->allow(place, size, write))
+        << (write ? "a write of " : "a read of ") << size << " bytes outside of the areas";
+    return !current || current->access({place, size, write});
 }
 
 } // extern "C"

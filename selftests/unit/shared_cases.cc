@@ -14,6 +14,7 @@ public:
 
     void TestBody() override {
         vq_test t = world().test(features_);
+        const auto rules = observe(t);
         case_.run(&t);
     }
 

@@ -17,7 +17,9 @@ public:
     World()
         : arena_(mmap(nullptr, VQ_TEST_ARENA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                       -1, 0)),
-          bufs_(VQ_MAX_NUM), chains_(VQ_TEST_CHAINS), segs_(VQ_TEST_SEGS),
+          bufs_(VQ_MAX_NUM),
+          chains_(VQ_TEST_CHAINS),
+          segs_(VQ_TEST_SEGS),
           expanded_(VQ_TEST_SEGS) {}
     ~World() { munmap(arena_, VQ_TEST_ARENA); }
     World(const World&) = delete;
@@ -51,3 +53,7 @@ inline World& world() {
     static World the_world;
     return the_world;
 }
+
+// Holds a case's accesses against the rules of ring_rules.h, as long as the result is kept and
+// where the environment shows them.
+std::shared_ptr<void> observe(const vq_test& test);

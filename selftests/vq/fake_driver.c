@@ -514,8 +514,14 @@ static int fd_next_used(struct fake_driver *fd, u32 *id, u32 *len, u32 *limit)
 			return 0;
 		vq_rmb();
 		*id = fd_load16(&desc->id);
-		/* 2.8.5: without WRITE the length is reserved. */
-		*len = flags & VQ_DESC_F_WRITE ? fd_load32(&desc->len) : 0;
+		/*
+		 * 2.8.5: without WRITE the length is reserved. It is read in
+		 * any case: a device may write the fields as one that begins
+		 * with it, and ThreadSanitizer knows them by their addresses.
+		 */
+		*len = fd_load32(&desc->len);
+		if (!(flags & VQ_DESC_F_WRITE))
+			*len = 0;
 		*limit = outstanding;
 	} else {
 		struct vq_split_used *ring = fd_used_ring(fd);
