@@ -46,8 +46,6 @@ class Seen:
 @pytest.fixture(scope="module", params=NESTED)
 def seen(request, lab, guest_image) -> Seen:
     kernel, guest_kernel = request.param
-    for what in ("vmlinux", "initrd"):
-        guest_image(what, guest_kernel)  # what is missing is made here: inside the lab it would be lost
-    driver = "selftests/functional/guest/nested_guest"
-    command = f'exec {driver} {guest_kernel} "$VIREO_LAB_OUT/nested.json"'
-    return Seen(guest_kernel, lab("sh", "-c", command, kernel=kernel, options=("--timeout", "1500")))
+    images = [guest_image(what, guest_kernel) for what in ("vmlinux", "initrd")]
+    command = 'exec selftests/functional/guest/nested_guest "$@" "$VIREO_LAB_OUT/nested.json"'
+    return Seen(guest_kernel, lab("sh", "-c", command, "sh", *images, kernel=kernel, options=("--timeout", "1500")))

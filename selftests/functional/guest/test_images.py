@@ -116,8 +116,8 @@ def test_a_cache_that_cannot_be_written(guest_command, tmp_path):
 
 def test_inside_the_lab_nothing_is_made(guest_command, monkeypatch):
     monkeypatch.setenv("VIREO_LAB", "1")
-    told(guest_command("initrd"), 1, "the initrd is not in the cache", "run selftests/lab/guest initrd outside of it first")
-    told(guest_command("disk"), 1, "the disk is not in the cache", "run selftests/lab/guest disk outside of it first")
+    for what in ("initrd", "disk"):
+        told(guest_command(what), 1, f"the {what} is not in the cache", f"run selftests/lab/guest {what} outside of it")
 
 
 def test_no_room(monkeypatch):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a guest under KVM inside the lab does: nested_guest boots it and observes, this judges."""
 
+import re
+
 import pytest
 
 from guests.images import find_kernel
@@ -38,15 +40,15 @@ def test_status_and_output_of_commands(seen):
 
 
 def test_fio_verifies_what_it_wrote(seen):
-    (job,) = seen["fio"]["jobs"]
-    assert job["error"] == 0
-    assert job["write"]["io_bytes"] == job["read"]["io_bytes"] == 256 * 1024  # written once, read back once
+    found = [(name, int(value)) for name, value in re.findall(r'"(\w+)" : (\d+)', seen["fio"])]
+    # Written once, read back once, nothing discarded; fio tells reads first.
+    assert found == [("error", 0), ("io_bytes", 256 << 10), ("io_bytes", 256 << 10), ("io_bytes", 0)]
 
 
 def test_ping_both_ways_over_a_tap(seen):
     assert seen["driver"] == "driver: virtio_net"
     for way in ("ping to guest", "ping to host"):
-        assert "5 packets transmitted, 5 packets received, 0% packet loss" in seen[way]
+        assert "3 packets transmitted, 3 packets received, 0% packet loss" in seen[way]
 
 
 def test_power_off(seen):
