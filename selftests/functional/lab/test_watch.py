@@ -49,8 +49,8 @@ def test_on_a_starved_machine_silence_proves_nothing():
 
 
 def test_late_beats_under_icount_are_no_freeze():
-    assert first_verdict(1, 1.0, icount=True, guest_rate=0.06,
-                         beats=lambda cpu, t: t % 16 == 0) is None
+    assert first_verdict(1, 0.8, icount=True, guest_rate=0.04,
+                         beats=lambda cpu, t: t % 28 == 0) is None
 
 
 def test_an_idle_guest_without_beats_is_halted():

@@ -43,7 +43,7 @@ _START = re.compile(
 _ENDS_RUN = re.compile(r"soft lockup|hard LOCKUP|rcu: INFO: .*stall|INFO: task .* blocked for"
                        r"|Kernel panic|workqueue lockup")
 
-# Reports that are over with the end of their (last) stack trace.
+# Reports that are over with the end of their stack trace (what lockdep shows before has no TASK).
 _ENDS_WITH_STACK = re.compile(r"BUG: sleeping function|BUG: scheduling while atomic"
                               r"|WARNING: (?:possible|inconsistent|suspicious|bad|held|Nested|"
                               r"lock held|.* lock)|INFO: trying to register")
@@ -137,15 +137,9 @@ class Scanner:
             return
         self._add(report, text, when)
         closing_rule = re.match(r"^={20,}$", text) and len(report.lines) > 3
-        stack_over = report._stack_ends and text.strip() == "</TASK>" and self._past_header(report)
+        stack_over = report._stack_ends and text.strip() == "</TASK>"
         if closing_rule or stack_over or "---[ end " in text or len(report.lines) >= _MAX_LINES:
             self._close()
-
-    @staticmethod
-    def _past_header(report: Report) -> bool:
-        """Lockdep shows the stacks of earlier locks first; its last is under this heading."""
-        lockdep = any(line.startswith("WARNING: possible") for line in report.lines)
-        return not lockdep or any(line.startswith("stack backtrace:") for line in report.lines)
 
     def _add(self, report: Report, text: str, when: float | None) -> None:
         report.lines.append(text)
