@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How the driver of guests fails. A script on the guest's sockets plays a VMM that goes wrong; no guest is booted."""
 
+import io
+import threading
 from pathlib import Path
 
 import pytest
@@ -103,11 +105,18 @@ def test_what_the_monitor_refuses_is_told(acted):
 
 
 def test_a_channel_waits_for_a_pattern_that_comes_in_pieces():
-    channel = Channel()
+    arrived = threading.Semaphore(0)
+
+    class Log(io.BytesIO):
+        def flush(self) -> None:
+            arrived.release()
+
+    channel = Channel(Log())
     theirs = channel.theirs.dup()
     channel.start()
     for piece in (b"noise\n@vi", b"reo rea", b"dy\nrest"):
         theirs.sendall(piece)
+        assert arrived.acquire(timeout=60)
     assert channel.expect(rb"^@vireo (\w+)\n", 60)[1] == b"ready"
     theirs.close()
     assert channel.expect(rb"rest", 60)[0] == b"rest"

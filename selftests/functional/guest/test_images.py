@@ -120,6 +120,16 @@ def test_inside_the_lab_nothing_is_made(guest_command, monkeypatch):
         told(guest_command(what), 1, f"the {what} is not in the cache", f"run selftests/lab/guest {what} outside of it")
 
 
+def test_update_forgets_all_that_was_made(guest_command, tmp_path):
+    cache = tmp_path / "cache/guest"
+    (cache / "packages-old").mkdir(parents=True)
+    for name in ("packages-old/dash.deb", "initrd-old.cpio", "debian-old.img"):
+        (cache / name).touch()
+    done = guest_command("update")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not [path.name for path in cache.iterdir() if path.suffix != ".lock"]
+
+
 def test_no_room(monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 5 * 10**6))
     with pytest.raises(GuestError, match=r"has 0.0 GB free, and 4.0 GB are needed; make room"):
