@@ -94,9 +94,8 @@ def cases(directory: Path) -> list[dict]:
                 "indirect": table == "indirect",
                 "batch": int(batch),
                 "instructions": round(counted[name], 1),
-                "ns_median": round(statistics.median(times), 2),
-                "ns_min": round(min(times), 2),
-                "ns_max": round(max(times), 2),
+                "ns_least": round(min(times), 2),
+                "ns_quartiles": [round(each, 2) for each in statistics.quantiles(times, method="inclusive")],
                 "repetitions": len(times),
             }
         )
@@ -105,7 +104,7 @@ def cases(directory: Path) -> list[dict]:
 
 def markdown(rows: list[dict], about: dict[str, str]) -> str:
     lines = [
-        "Instructions, and nanoseconds (median; least to most), for each buffer taken off the ring and given back:",
+        "Instructions, and nanoseconds (median, with quartiles), for each buffer taken off the ring and given back:",
         "",
         "| buffer | batch | " + " | ".join(label for key, label in LABELS.items() if has(rows, key)) + " |",
         "|---|---:|" + "---:|" * sum(has(rows, key) for key in LABELS),
@@ -116,8 +115,8 @@ def markdown(rows: list[dict], about: dict[str, str]) -> str:
         for key in LABELS:
             if has(rows, key):
                 row = pick(rows, key, *shape)
-                spread = f"{row['ns_min']:.1f} to {row['ns_max']:.1f}"
-                cells.append(f"**{row['instructions']:.0f}**, {row['ns_median']:.1f} ns ({spread})")
+                low, median, high = row["ns_quartiles"]
+                cells.append(f"**{row['instructions']:.0f}**; {median:.1f} ns ({low:.1f} to {high:.1f})")
         what = f"{segments} segment{'s' if segments > 1 else ''}, {'indirect' if indirect else 'direct'}"
         lines.append(f"| {what} | {batch} | " + " | ".join(cells) + " |")
     lines += ["", "; ".join(f"{name}: {value}" for name, value in about.items())]
@@ -149,20 +148,17 @@ def plot(rows: list[dict], about: dict[str, str], path: Path) -> None:
     figure, axes = pyplot.subplots(2, len(shapes), figsize=(12.5, 6.6), sharey="row")
     width = 0.84 / len(keys)
     for column, (indirect, segments) in enumerate(shapes):
-        for axis, field in zip(axes[:, column], ("instructions", "ns_median")):
+        for axis, timed in zip(axes[:, column], (False, True)):
             for k, key in enumerate(keys):
                 chosen = [pick(rows, key, indirect, segments, batch) for batch in batches]
-                values = [row[field] for row in chosen]
                 at = [i + (k - (len(keys) - 1) / 2) * width for i in range(len(batches))]
-                error = None
-                if field == "ns_median":
-                    error = [
-                        [row["ns_median"] - row["ns_min"] for row in chosen],
-                        [max(row["ns_max"] - row["ns_median"], 0) for row in chosen],
-                    ]
-                axis.bar(at, values, width * 0.94, label=LABELS[key], color=COLOURS[key], yerr=error,
-                         error_kw={"elinewidth": 0.8, "ecolor": "#333333"})  # fmt: skip
-                if field == "instructions":
+                values = [row["ns_quartiles"][1] if timed else row["instructions"] for row in chosen]
+                axis.bar(at, values, width * 0.94, label=LABELS[key], color=COLOURS[key])
+                if timed:
+                    quartiles = [row["ns_quartiles"] for row in chosen]
+                    spread = [[m - low for low, m, _ in quartiles], [high - m for _, m, high in quartiles]]
+                    axis.errorbar(at, values, spread, fmt="none", elinewidth=0.8, ecolor="#333333")
+                else:
                     for x, value in zip(at, values):
                         axis.text(x, value, f"{value:.0f}", ha="center", va="bottom", fontsize=6.5)
             axis.set_xticks(range(len(batches)), [str(batch) for batch in batches])
@@ -171,6 +167,8 @@ def plot(rows: list[dict], about: dict[str, str], path: Path) -> None:
         plural = "s" if segments > 1 else ""
         axes[0, column].set_title(f"{segments} segment{plural}, {'indirect' if indirect else 'direct'}", fontsize=10)
         axes[1, column].set_xlabel("buffers in a batch")
+    for axis in axes[:, 0]:
+        axis.set_ylim(top=axis.get_ylim()[1] * 1.06)  # room for what stands above the highest bar
     axes[0, 0].set_ylabel("instructions per buffer")
     axes[1, 0].set_ylabel("nanoseconds per buffer")
     figure.suptitle(
@@ -182,11 +180,11 @@ def plot(rows: list[dict], about: dict[str, str], path: Path) -> None:
     figure.text(
         0.012, 0.012,
         f"Ring of 256, one thread, everything cached, no notification due. Instructions: callgrind, exact. Nanoseconds: "
-        f"median of {rows[0]['repetitions']}, lines from least to most.\n"
+        f"median of {rows[0]['repetitions']} runs, lines between quartiles.\n"
         f"{about['processor']}; Linux {about['kernel']}; {about['compiler']}; load {about['load']}",
         fontsize=7.5, color="#555555",
     )  # fmt: skip
-    figure.tight_layout(rect=(0, 0.05, 1, 0.93))
+    figure.tight_layout(rect=(0, 0.05, 1, 0.95))
     figure.savefig(path, dpi=130)
 
 
