@@ -121,6 +121,7 @@ TEST_P(Faults, AnyAccessMayFault) {
             EXPECT_EQ(result, -EFAULT);
             EXPECT_EQ(t.vq.error, VQ_ERR_FAULT);
             EXPECT_TRUE(vq_test_same_state(&t.vq, &before));
+            EXPECT_EQ(t.vq.kick_off, before.kick_off);
             EXPECT_EQ(s.call(&t), good);
         }
     }

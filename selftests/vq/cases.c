@@ -29,7 +29,7 @@ const struct vq_combination vq_combinations[] = {
 	{ "PackedAll", PACKED | EVENT | INDIRECT | IN_ORDER },
 };
 
-const u32 vq_ncombinations = sizeof(vq_combinations) / sizeof(vq_combinations[0]);
+const u32 vq_ncombinations = ARRAY_SIZE(vq_combinations);
 
 bool vq_test_check(struct vq_test *t, const char *file, int line, const char *what, long long got,
 		   long long want)

@@ -13,6 +13,12 @@
 
 #include "fake_driver.h"
 
+#ifdef __KERNEL__
+#include <linux/kernel.h>
+#else
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -50,6 +50,19 @@ static void table_of_an_honest_driver(struct vq_test *t)
 	}
 }
 
+/* A chain without a table, where in the batch one with a table has been. */
+static void table_does_not_stay_in_the_batch(struct vq_test *t)
+{
+	vq_test_queue(t, VQ_TEST_NUM);
+	vq_test_add(t, 1, 1, FD_INDIRECT);
+	fd_show(&t->fd);
+	NEED_EQ(t, vq_test_pop(t), 1);
+	CHECK_EQ(t, t->chains[0].table_len, 2 * ENTRY);
+	vq_test_offer(t, 1, true);
+	NEED_EQ(t, vq_test_pop(t), 1);
+	CHECK_EQ(t, t->chains[0].table_len, 0);
+}
+
 /* 2.7.5.3.2: direct descriptors may come before the one of the table. */
 static void direct_segments_before_a_table(struct vq_test *t)
 {
@@ -65,6 +78,16 @@ static void direct_segments_before_a_table(struct vq_test *t)
 	CHECK_EQ(t, t->chains[1].nout, 3);
 	CHECK_EQ(t, t->chains[1].nin, 2);
 	vq_test_expect_segs(t, t->expanded, 5, 1);
+
+	vq_test_queue(t, VQ_TEST_NUM);
+	vq_test_add(t, 0, 3, FD_MIXED);
+	fd_show(&t->fd);
+	NEED_EQ(t, vq_test_pop(t), 1);
+	CHECK_EQ(t, t->chains[0].nin, 1);
+	NEED_EQ(t, vq_test_expand(t, 0, VQ_TEST_SEGS), 0);
+	CHECK_EQ(t, t->chains[0].nout, 0);
+	CHECK_EQ(t, t->chains[0].nin, 3);
+	vq_test_expect_segs(t, t->expanded, 3, 0);
 }
 
 /* The rule on order holds across both. */
@@ -104,7 +127,7 @@ static void impossible_table_lengths(struct vq_test *t)
 				       0xffffffff };
 	u32 i;
 
-	for (i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
 		vq_test_queue(t, VQ_TEST_NUM);
 		vq_test_forge(t, 0, fd_table_addr(&t->fd, 0), lengths[i], VQ_DESC_F_INDIRECT, 0);
 		vq_test_offer_forged(t, 0);
@@ -147,7 +170,7 @@ static void next_past_the_indirect_table(struct vq_test *t)
 	static const u16 links[] = { 2, 3, 0x8000, 0xffff };
 	u32 i;
 
-	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(links); i++) {
 		vq_test_queue(t, VQ_TEST_NUM);
 		NEED_EQ(t, pop_table(t, 2 * ENTRY), true);
 		vq_test_forge_entry(t, 0, 0, 0x1000, 1, F_NEXT, links[i]);
@@ -166,6 +189,8 @@ static void indirect_table_goes_in_circles(struct vq_test *t)
 		vq_test_forge_entry(t, 0, 1, 0x1000, len, F_NEXT, 2);
 		vq_test_forge_entry(t, 0, 2, 0x1000, len, F_NEXT, 0);
 		expect_expand_refused(t, VQ_TEST_SEGS, VQ_ERR_LOOP);
+		/* No entry is read again before that is seen. */
+		expect_expand_refused(t, 3, VQ_ERR_LOOP);
 	}
 }
 
@@ -308,7 +333,8 @@ static void pieces_that_do_not_cover_the_table(struct vq_test *t)
 	pieces[1].len = ENTRY - 1;
 	CHECK_EQ(t, vq_expand(&t->vq, &t->batch, &t->chains[0], pieces, 2, t->expanded,
 			      VQ_TEST_SEGS), -EINVAL);
-	pieces[1].len = ENTRY;
+	/* Memory may go on behind the table, for longer than a length can say. */
+	pieces[1].len = 0xffffffff;
 	CHECK_EQ(t, vq_expand(&t->vq, &t->batch, &t->chains[0], pieces, 2, t->expanded,
 			      VQ_TEST_SEGS), 0);
 }
@@ -330,6 +356,7 @@ static void chain_without_a_table(struct vq_test *t)
 
 static const struct vq_case cases[] = {
 	{ "TableOfAnHonestDriver", table_of_an_honest_driver, INDIRECT },
+	{ "TableDoesNotStayInTheBatch", table_does_not_stay_in_the_batch, INDIRECT },
 	{ "DirectSegmentsBeforeATable", direct_segments_before_a_table, INDIRECT, PACKED },
 	{ "ReadableInTheTableBehindWritableBeforeIt",
 	  readable_in_the_table_behind_writable_before_it, INDIRECT, PACKED },
@@ -354,4 +381,4 @@ static const struct vq_case cases[] = {
 	{ "ChainWithoutATable", chain_without_a_table, INDIRECT },
 };
 
-const struct vq_case_list vq_cases_indirect = { cases, sizeof(cases) / sizeof(cases[0]) };
+const struct vq_case_list vq_cases_indirect = { cases, ARRAY_SIZE(cases) };

@@ -15,7 +15,7 @@ static void avail_index_runs_away(struct vq_test *t)
 
 	vq_test_queue(t, VQ_TEST_NUM);
 	vq_test_cycle(t, 3);
-	for (i = 0; i < sizeof(ahead) / sizeof(ahead[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(ahead); i++) {
 		fd_avail(&t->fd)->idx = cpu_to_le16(3 + ahead[i]);
 		vq_test_expect_refused(t, VQ_ERR_AVAIL_IDX);
 	}
@@ -29,7 +29,7 @@ static void head_past_the_table(struct vq_test *t)
 	static const u16 heads[] = { VQ_TEST_NUM, VQ_TEST_NUM + 1, 0x8000, 0xffff };
 	u32 i;
 
-	for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(heads); i++) {
 		vq_test_queue(t, VQ_TEST_NUM);
 		vq_test_offer_forged(t, heads[i]);
 		vq_test_expect_refused(t, VQ_ERR_HEAD);
@@ -41,7 +41,7 @@ static void next_past_the_table(struct vq_test *t)
 	static const u16 links[] = { VQ_TEST_NUM, VQ_TEST_NUM + 1, 0x8000, 0xffff };
 	u32 i;
 
-	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(links); i++) {
 		vq_test_queue(t, VQ_TEST_NUM);
 		vq_test_forge(t, 0, 0x1000, 1, F_NEXT, links[i]);
 		vq_test_offer_forged(t, 0);
@@ -83,6 +83,9 @@ static void chain_longer_than_the_ring(struct vq_test *t)
 	for (i = 0; i < VQ_TEST_NUM; i++)
 		vq_test_forge(t, i, 0x1000, 1, F_NEXT, (i + 1) % VQ_TEST_NUM);
 	vq_test_offer_forged(t, 0);
+	vq_test_expect_refused(t, VQ_ERR_LOOP);
+	/* No descriptor is read again before that is seen. */
+	t->batch.max_segs = VQ_TEST_NUM;
 	vq_test_expect_refused(t, VQ_ERR_LOOP);
 }
 
@@ -176,7 +179,7 @@ static void half_available_is_not_available(struct vq_test *t)
 	u32 i;
 
 	vq_test_queue(t, VQ_TEST_NUM);
-	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
 		fd_packed_desc(&t->fd, 0)->flags = cpu_to_le16(flags[i]);
 		CHECK_EQ(t, vq_test_pop(t), 0);
 		CHECK_EQ(t, vq_has_avail(&t->vq, 0), 0);
@@ -203,4 +206,4 @@ static const struct vq_case cases[] = {
 	{ "HalfAvailableIsNotAvailable", half_available_is_not_available, PACKED },
 };
 
-const struct vq_case_list vq_cases_malformed = { cases, sizeof(cases) / sizeof(cases[0]) };
+const struct vq_case_list vq_cases_malformed = { cases, ARRAY_SIZE(cases) };

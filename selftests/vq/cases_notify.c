@@ -21,7 +21,7 @@ static int calls_for(struct vq_test *t, u32 n)
 	return calls;
 }
 
-static void call_for_each_publish_unless_suppressed(struct vq_test *t)
+static void each_publish_calls_unless_suppressed(struct vq_test *t)
 {
 	vq_test_queue(t, VQ_TEST_NUM);
 	fd_enable_call(&t->fd);
@@ -105,6 +105,16 @@ static void event_index_is_passed_by_a_batch(struct vq_test *t)
 	}
 }
 
+/* 2.7.6: flags other than the one are reserved, and nothing to be guided by. */
+static void split_avail_flags(struct vq_test *t)
+{
+	vq_test_queue(t, VQ_TEST_NUM);
+	fd_avail(&t->fd)->flags = cpu_to_le16((u16)~VQ_AVAIL_F_NO_INTERRUPT);
+	CHECK_EQ(t, calls_for(t, 5), 5);
+	fd_avail(&t->fd)->flags = cpu_to_le16(0xffff);
+	CHECK_EQ(t, calls_for(t, 5), 0);
+}
+
 /* 2.8.14: what the flags of the driver's event area may say. */
 static void packed_event_flags(struct vq_test *t)
 {
@@ -157,6 +167,11 @@ static void notify_on_empty(struct vq_test *t)
 	NEED_EQ(t, vq_test_pop(t), 1);
 	CHECK_EQ(t, vq_test_publish(t, 0, 1), 0);
 	NEED_EQ(t, vq_test_pop(t), 1);
+	CHECK_EQ(t, vq_test_publish(t, 0, 1), 1);
+	/* Empty is a ring with nothing to pop, whatever is still in flight. */
+	vq_test_offer(t, 2, true);
+	t->batch.max_chains = VQ_TEST_CHAINS;
+	NEED_EQ(t, vq_test_pop(t), 2);
 	CHECK_EQ(t, vq_test_publish(t, 0, 1), 1);
 }
 
@@ -244,17 +259,38 @@ static void disable_kick_is_written_once(struct vq_test *t)
 		CHECK_THAT(t, fd_show(&t->fd));
 }
 
+/* 2.7.10: with EVENT_IDX the flags stay 0. 2.8.14: without it, DESC is reserved. */
+static void device_flags_are_those_of_the_format(struct vq_test *t)
+{
+	u16 off;
+
+	vq_test_queue(t, VQ_TEST_NUM);
+	off = t->fd.event_idx ? 0 : VQ_USED_F_NO_NOTIFY;
+	CHECK_EQ(t, vq_disable_kick(&t->vq), 0);
+	if (t->fd.packed)
+		CHECK_EQ(t, le16_to_cpu(fd_device_event(&t->fd)->flags), VQ_EVENT_F_DISABLE);
+	else
+		CHECK_EQ(t, le16_to_cpu(fd_used_ring(&t->fd)->flags), off);
+	CHECK_EQ(t, vq_enable_kick(&t->vq, 0), 0);
+	if (t->fd.packed)
+		CHECK_EQ(t, le16_to_cpu(fd_device_event(&t->fd)->flags),
+			 t->fd.event_idx ? VQ_EVENT_F_DESC : VQ_EVENT_F_ENABLE);
+	else
+		CHECK_EQ(t, le16_to_cpu(fd_used_ring(&t->fd)->flags), 0);
+}
+
 #define PACKED VQ_BIT(VQ_F_RING_PACKED)
 #define EVENT VQ_BIT(VQ_F_EVENT_IDX)
 
 static const struct vq_case cases[] = {
-	{ "CallForEachPublishUnlessSuppressed", call_for_each_publish_unless_suppressed, 0,
+	{ "EachPublishCallsUnlessSuppressed", each_publish_calls_unless_suppressed, 0,
 	  EVENT },
 	{ "OneCallForABatch", one_call_for_a_batch },
 	{ "FirstPublishCalls", first_publish_calls, EVENT },
 	{ "EventIndexCallsOnce", event_index_calls_once, EVENT },
 	{ "EventIndexPasses65535", event_index_passes_65535, EVENT, PACKED },
 	{ "EventIndexIsPassedByABatch", event_index_is_passed_by_a_batch, EVENT },
+	{ "SplitAvailFlags", split_avail_flags, 0, PACKED | EVENT },
 	{ "PackedEventFlags", packed_event_flags, PACKED },
 	{ "PackedEventOfAnotherLap", packed_event_of_another_lap, PACKED | EVENT },
 	{ "NotifyOnEmpty", notify_on_empty, 0, PACKED },
@@ -262,7 +298,8 @@ static const struct vq_case cases[] = {
 	{ "KickIsAskedForAndNot", kick_is_asked_for_and_not },
 	{ "EnableKickSeesWhatCameBefore", enable_kick_sees_what_came_before },
 	{ "EnableKickBehindWhatIsKnown", enable_kick_behind_what_is_known },
+	{ "DeviceFlagsAreThoseOfTheFormat", device_flags_are_those_of_the_format },
 	{ "DisableKickIsWrittenOnce", disable_kick_is_written_once },
 };
 
-const struct vq_case_list vq_cases_notify = { cases, sizeof(cases) / sizeof(cases[0]) };
+const struct vq_case_list vq_cases_notify = { cases, ARRAY_SIZE(cases) };

@@ -158,6 +158,15 @@ static void has_avail_looks_behind_what_is_known(struct vq_test *t)
 	}
 }
 
+/* 2.7: the index that says what there is counts modulo 2^16. */
+static void has_avail_looks_past_65535(struct vq_test *t)
+{
+	vq_test_queue_at(t, VQ_TEST_NUM, 0xfffe, true);
+	vq_test_offer(t, 3, true);
+	CHECK_EQ(t, vq_has_avail(&t->vq, 2), 1);
+	CHECK_EQ(t, vq_has_avail(&t->vq, 3), 0);
+}
+
 /* 2.7.5 and 2.8.5 say nothing of empty elements; they carry nothing. */
 static void zero_length_segments_are_dropped(struct vq_test *t)
 {
@@ -249,6 +258,7 @@ static const struct vq_case cases[] = {
 	{ "UnpoppedChainsComeAgain", unpopped_chains_come_again },
 	{ "UnpopGoesBackOverTheRingEnd", unpop_goes_back_over_the_ring_end },
 	{ "HasAvailLooksBehindWhatIsKnown", has_avail_looks_behind_what_is_known },
+	{ "HasAvailLooksPast65535", has_avail_looks_past_65535, 0, PACKED },
 	{ "ZeroLengthSegmentsAreDropped", zero_length_segments_are_dropped },
 	{ "ChainOfNothingIsAChain", chain_of_nothing_is_a_chain },
 	{ "LargestQueueIsFilledAndEmptied", largest_queue_is_filled_and_emptied },
@@ -256,4 +266,4 @@ static const struct vq_case cases[] = {
 	{ "OddRingGoesRound", odd_ring_goes_round, PACKED },
 };
 
-const struct vq_case_list vq_cases_pop = { cases, sizeof(cases) / sizeof(cases[0]) };
+const struct vq_case_list vq_cases_pop = { cases, ARRAY_SIZE(cases) };

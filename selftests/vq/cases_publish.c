@@ -198,4 +198,4 @@ static const struct vq_case cases[] = {
 	{ "EveryBufferHasItsEntry", every_buffer_has_its_entry, 0, IN_ORDER },
 };
 
-const struct vq_case_list vq_cases_publish = { cases, sizeof(cases) / sizeof(cases[0]) };
+const struct vq_case_list vq_cases_publish = { cases, ARRAY_SIZE(cases) };

@@ -19,7 +19,7 @@ static void accepts_only_sizes_of_its_format(struct vq_test *t)
 	struct vq_setup setup = honest_setup(t);
 	u32 i;
 
-	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		bool power_of_two = !(sizes[i] & (sizes[i] - 1));
 
 		setup.num = sizes[i];
@@ -93,4 +93,4 @@ static const struct vq_case cases[] = {
 	{ "StartsEmpty", starts_empty },
 };
 
-const struct vq_case_list vq_cases_setup = { cases, sizeof(cases) / sizeof(cases[0]) };
+const struct vq_case_list vq_cases_setup = { cases, ARRAY_SIZE(cases) };

@@ -86,11 +86,18 @@ static void reset_forgets_positions(struct vq_test *t)
 	vq_test_queue(t, VQ_TEST_NUM);
 	fresh = t->vq;
 	vq_test_cycle(t, VQ_TEST_NUM + 3);
-	vq_test_offer(t, 2, true);
+	vq_test_add(t, 1, 1, FD_DIRECT);
+	vq_test_add(t, 1, 1, FD_DIRECT);
+	fd_show(&t->fd);
+	t->batch.max_segs = 1;
+	vq_test_expect_refused(t, VQ_ERR_TOO_LONG);
+	t->batch.max_segs = VQ_TEST_SEGS;
 	NEED_EQ(t, vq_test_pop(t), 2);
+	CHECK_EQ(t, vq_disable_kick(&t->vq), 0);
 	vq_reset(&t->vq);
 	CHECK_THAT(t, vq_test_same_state(&t->vq, &fresh));
 	CHECK_EQ(t, t->vq.error, VQ_OK);
+	CHECK_THAT(t, !t->vq.kick_off);
 	vq_test_queue(t, VQ_TEST_NUM);
 	vq_test_cycle(t, VQ_TEST_NUM + 3);
 }
@@ -103,6 +110,10 @@ static void start_lets_the_driver_kick(struct vq_test *t)
 	CHECK_EQ(t, vq_start(&t->vq), 0);
 	vq_test_add(t, 1, 0, FD_DIRECT);
 	CHECK_THAT(t, fd_show(&t->fd));
+	/* Nor does the one that goes on believe that the driver knows. */
+	CHECK_EQ(t, vq_disable_kick(&t->vq), 0);
+	vq_test_add(t, 1, 0, FD_DIRECT);
+	CHECK_THAT(t, !fd_show(&t->fd));
 }
 
 #define PACKED VQ_BIT(VQ_F_RING_PACKED)
@@ -117,4 +128,4 @@ static const struct vq_case cases[] = {
 	{ "StartLetsTheDriverKick", start_lets_the_driver_kick },
 };
 
-const struct vq_case_list vq_cases_state = { cases, sizeof(cases) / sizeof(cases[0]) };
+const struct vq_case_list vq_cases_state = { cases, ARRAY_SIZE(cases) };

@@ -38,17 +38,17 @@ bool unit_access(const void* ptr, size_t size, bool write);
 #define vq_wmb() unit_barrier(UNIT_WRITE_BARRIER)
 #define vq_mb() unit_barrier(UNIT_FULL_BARRIER)
 
-#define VQ_GET(var, ptr, label)                        \
-    do {                                               \
-        if (!unit_access((ptr), sizeof(*(ptr)), false)) \
-            goto label;                                \
+#define VQ_GET(var, ptr, label)                           \
+    do {                                                  \
+        if (!unit_access((ptr), sizeof(*(ptr)), false))   \
+            goto label;                                   \
         (var) = __atomic_load_n((ptr), __ATOMIC_RELAXED); \
     } while (0)
 
-#define VQ_PUT(val, ptr, label)                       \
-    do {                                              \
-        if (!unit_access((ptr), sizeof(*(ptr)), true)) \
-            goto label;                               \
+#define VQ_PUT(val, ptr, label)                           \
+    do {                                                  \
+        if (!unit_access((ptr), sizeof(*(ptr)), true))    \
+            goto label;                                   \
         __atomic_store_n((ptr), (val), __ATOMIC_RELAXED); \
     } while (0)
 
