@@ -144,6 +144,13 @@ TIERS: tuple[Tier, ...] = (
         budget=20,
     ),
     Tier(
+        "tsan",
+        "driver and device on two threads under ThreadSanitizer",
+        build("tsan", "-DVIREO_SANITIZE=thread", "vq_cases") + " && " + gtest("tsan", "unit/vq_cases"),
+        "junit",
+        budget=20,
+    ),
+    Tier(
         "coverage",
         "all lines and branches of the engine are reached by its unit tests",
         "selftests/unit/coverage",
