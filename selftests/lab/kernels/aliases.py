@@ -66,7 +66,7 @@ KERNELS: dict[str, Kernel] = {
     "6.1": Stock("6.1", "linux-image-amd64"),
     "6.12": Stock("6.12", "linux-image-6.12-amd64"),
     "debug": Debug("debug", "6.1", 2600),
-    "debug-6.12": Debug("debug-6.12", "6.12", 2800),
+    "debug-6.12": Debug("debug-6.12", "6.12", 2500),
     "installed": Installed(),
 }
 

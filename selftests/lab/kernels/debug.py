@@ -72,7 +72,7 @@ class Debug:
             )
         final = kernels() / self.name(version)
         partial = final.with_name(final.name + ".partial")
-        need_space(self.alias, 4.5)
+        need_space(self.alias, 3.5)
         say(f"kernel {self.alias}: building {version} with KASAN, lockdep, ...: once, 15 minutes on two idle cores")
         log = partial / "log"
         try:

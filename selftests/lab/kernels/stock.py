@@ -67,7 +67,7 @@ class Stock:
             need_space(self.alias, 1.2)
             say(f"kernel {self.alias}: fetching {image.name} {image.version} and its headers (about 100 MB)")
             parts = [p for p in apt.depends(headers) if p.name.endswith("-common") or "-kbuild-" in p.name]
-            partial = fresh(final.with_suffix(".partial"))
+            partial = fresh(final.with_name(final.name + ".partial"))
             apt.unpack(apt.download([image, headers, *parts], partial), partial)
             self.settle(partial, release)
             partial.rename(final)
