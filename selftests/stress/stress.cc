@@ -30,8 +30,8 @@ constexpr auto kPatience = std::chrono::seconds(120);
 
 struct Options {
     std::optional<bool> packed;
-    uint64_t chains = 2'000'000;
-    uint64_t seconds = 3600;
+    uint64_t chains = 0;
+    uint64_t seconds = 0;
     uint64_t seed = 0;
     bool expect_loss = false;
 };
@@ -196,7 +196,8 @@ Options parse(int argc, char** argv) {
         {"seconds", required_argument, nullptr, 't'}, {"seed", required_argument, nullptr, 's'},
         {"expect-loss", no_argument, nullptr, 'l'},   {nullptr, 0, nullptr, 0}};
     Options options;
-    options.seed = std::random_device()();
+    const char* const seed = std::getenv("VIREO_SEED");
+    options.seed = seed && *seed ? number("seed", seed) : std::random_device()();
     for (int c = 0; (c = getopt_long(argc, argv, "", long_options, nullptr)) != -1;) {
         const std::string value = optarg ? optarg : "";
         switch (c) {
@@ -223,6 +224,11 @@ Options parse(int argc, char** argv) {
     }
     if (optind < argc)
         usage(std::string("\"") + argv[optind] + "\" is no option");
+    // A loss is waited for: it takes thousands of chains, and on a busy machine up to a minute.
+    if (!options.chains)
+        options.chains = options.expect_loss ? 5'000'000 : 2'000'000;
+    if (!options.seconds)
+        options.seconds = options.expect_loss ? 600 : 10;
     return options;
 }
 
