@@ -38,6 +38,11 @@ def test_the_status_is_the_commands_own(result):
     assert result.status == 37, str(result)
 
 
+def test_the_console_log_is_complete(result):
+    """Its last line is the mark without which the host would wait for more."""
+    assert (result.out / "console.log").read_text().endswith("vireo-lab: end of command\n")
+
+
 def test_stderr_is_apart_from_stdout(result):
     assert result.stderr == "reopened stderr\nlast of stderr\n"
 

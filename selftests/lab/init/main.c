@@ -20,8 +20,10 @@ static void vkmsg(const char* level, const char* fmt, va_list ap) {
     int n = snprintf(text, sizeof(text), "%svireo-lab: ", level);
 
     n += vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
-    if (n >= (int)sizeof(text))
+    if (n > (int)sizeof(text) - 1)
         n = sizeof(text) - 1;
+    /* Without it the kernel would hold the line back, for more to be appended to it. */
+    text[n++] = '\n';
     if (write(kmsg_fd, text, (size_t)n) < 0)
         return;
 }
