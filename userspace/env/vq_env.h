@@ -41,18 +41,18 @@ typedef __u64 u64;
 #define vq_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 
-#define VQ_GET(var, ptr, label)                                                                    \
-    do {                                                                                           \
-        (var) = __atomic_load_n((ptr), VQ_ENV_ORDER);                                              \
-        if (0)                                                                                     \
-            goto label;                                                                            \
+#define VQ_GET(var, ptr, label)                       \
+    do {                                              \
+        (var) = __atomic_load_n((ptr), VQ_ENV_ORDER); \
+        if (0)                                        \
+            goto label;                               \
     } while (0)
 
-#define VQ_PUT(val, ptr, label)                                                                    \
-    do {                                                                                           \
-        __atomic_store_n((ptr), (val), VQ_ENV_ORDER);                                              \
-        if (0)                                                                                     \
-            goto label;                                                                            \
+#define VQ_PUT(val, ptr, label)                       \
+    do {                                              \
+        __atomic_store_n((ptr), (val), VQ_ENV_ORDER); \
+        if (0)                                        \
+            goto label;                               \
     } while (0)
 
 #define vq_access_begin(ptr, len) ((void)(ptr), (void)(len), true)
