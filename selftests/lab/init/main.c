@@ -15,9 +15,9 @@
 
 static int kmsg_fd = -1;
 
-static void vkmsg(const char* level, const char* fmt, va_list ap) {
+static void vkmsg(const char* prefix, const char* fmt, va_list ap) {
     char text[512];
-    int n = snprintf(text, sizeof(text), "%svireo-lab: ", level);
+    int n = snprintf(text, sizeof(text), "%s", prefix);
 
     n += vsnprintf(text + n, sizeof(text) - (size_t)n, fmt, ap);
     if (n > (int)sizeof(text) - 1)
@@ -32,7 +32,7 @@ void kmsg(const char* fmt, ...) {
     va_list ap;
 
     va_start(ap, fmt);
-    vkmsg("<5>", fmt, ap);
+    vkmsg("<5>vireo-lab: ", fmt, ap);
     va_end(ap);
 }
 
@@ -41,7 +41,7 @@ void die(const char* fmt, ...) {
 
     /* The host looks for this line: it is the reason that it gives the user. */
     va_start(ap, fmt);
-    vkmsg("<2>fatal: ", fmt, ap);
+    vkmsg("<2>vireo-lab: fatal: ", fmt, ap);
     va_end(ap);
     sync();
     reboot(RB_AUTOBOOT);
