@@ -13,17 +13,17 @@ CACHE   := $(or $(VIREO_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vireo)
 
 ##@ Start here
 help: ## print this table
-	@awk -f scripts/help.awk Makefile
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: setup ## show in the lab what there is today, from nothing
-	@scripts/demo
+	@selftests/demo
 
 check: setup ## run all tests (installs, fetches and builds what they need); TIERS="a b" for some
 	@selftests/check check $(if $(ALSO),--also $(ALSO)) $(TIERS)
 
 ##@ Build
 modules: setup ## build the kernel modules into build/KVER; KVER=6.1|6.12|debug|debug-6.12|installed
-	@scripts/modules "$(KVER)"
+	@kernel/build "$(KVER)"
 
 vmm: setup ## build the userspace, and the tests' programs, into build/host
 	@cmake -S . -B build/host -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX="$(PREFIX)" >/dev/null
@@ -35,10 +35,10 @@ lab: setup ## a root shell in a virtual machine that runs KVER, with this checko
 	@selftests/lab/run --kernel "$(KVER)" --shell
 
 load: setup ## build the modules for the running kernel and insert them
-	@scripts/load
+	@kernel/load
 
 unload: ## take the modules out of the running kernel
-	@scripts/load --remove
+	@kernel/load --remove
 
 ##@ Test
 check-fast: setup ## unit tests and style, no lab: less than a minute
@@ -67,10 +67,10 @@ install uninstall: KVER = installed
 install: setup ## install userspace below PREFIX, modules for KVER=installed; DESTDIR is honoured
 	@$(MAKE) vmm
 	@DESTDIR="$(DESTDIR)" cmake --install build/host >/dev/null
-	@DESTDIR="$(DESTDIR)" scripts/modules "$(KVER)" --install
+	@DESTDIR="$(DESTDIR)" kernel/build "$(KVER)" --install
 
 uninstall: ## remove what install installed
-	@DESTDIR="$(DESTDIR)" scripts/modules "$(KVER)" --uninstall
+	@DESTDIR="$(DESTDIR)" kernel/build "$(KVER)" --uninstall
 	@[ ! -e build/host/install_manifest.txt ] || sed 's|^|$(DESTDIR)|' build/host/install_manifest.txt | xargs -d '\n' rm -f
 
 setup: ## install the Debian packages that are missing

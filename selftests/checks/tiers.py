@@ -67,7 +67,7 @@ def kernel(alias: str, level: str = "check") -> tuple[Tier, Tier]:
     modules = Tier(
         f"modules-{alias}",
         f"modules for {alias}: W=1, sparse, no warning",
-        f"scripts/modules {alias}",
+        f"kernel/build {alias}",
         needs=(fetch.name,),
         level=level,
     )
