@@ -24,7 +24,7 @@ using ReadDescriptor = std::function<Descriptor(uint32_t index)>;
 struct Meaning {
     uint32_t refusals = 0; // 1 << vq_error each; none: the chain is good
     uint32_t nout = 0, nin = 0;
-    std::array<vq_seg, 2 * kMostEntries> segs{};
+    std::array<vq_seg, size_t{2} * kMostEntries> segs{};
     uint32_t slots = 0;
     uint16_t id = 0;
     uint32_t table_len = 0;

@@ -19,6 +19,7 @@ inline std::string combination_name(const testing::TestParamInfo<uint64_t>& info
 
 inline auto every_combination() {
     std::vector<uint64_t> all;
+    all.reserve(vq_ncombinations);
     for (uint32_t i = 0; i < vq_ncombinations; i++)
         all.push_back(vq_combinations[i].features);
     return testing::ValuesIn(all);
