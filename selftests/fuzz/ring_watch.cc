@@ -71,6 +71,7 @@ void RingWatch::begin_call(const char* name, uint64_t limit) {
     rmb_at_ = wmb_at_ = mb_at_ = 0;
     commit_ = nullptr;
     committed_ = false;
+    last_entry_ = nullptr;
 }
 
 void RingWatch::end_call() {
@@ -186,6 +187,8 @@ bool RingWatch::access(const void* ptr, size_t size, bool write) {
     }
     check_order(access);
     check_commit(access);
+    if (access.place == Place::kAvailRing)
+        last_entry_ = p;
     now_++;
     (write ? written_at_ : read_at_)[size_t(access.place)] = now_;
     return true;
@@ -221,6 +224,8 @@ void RingWatch::check_order(const Access& access) const {
             }
             break;
         case Place::kAvailRing:
+            if (access.ptr == last_entry_)
+                fail("an entry of the avail ring is read twice");
             if (unordered(read(Place::kAvailIdx), rmb_at_))
                 fail("the avail ring is read with no read barrier since its index");
             break;
@@ -230,6 +235,9 @@ void RingWatch::check_order(const Access& access) const {
             break;
         // A wish is written before the other side's progress is read, and progress before a wish.
         case Place::kAvailIdx:
+            if (read(Place::kAvailIdx))
+                fail("the avail index is read twice");
+            [[fallthrough]];
         case Place::kDescFlags:
             earlier = std::max({written(Place::kUsedFlags), written(Place::kAvailEvent),
                                 written(Place::kDeviceEvent)});

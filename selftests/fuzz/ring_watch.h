@@ -6,6 +6,7 @@
 //   - it touches only the areas it was given, aligned, and writes only where the device may write;
 //   - it does so inside an access section, never nests them, and leaves none open;
 //   - a call ends after a number of accesses that the size of the ring bounds;
+//   - it reads what the driver may change behind its back, the avail ring, once;
 //   - accesses that the specification orders have a barrier of the right kind between them.
 // The last is what no run on x86 can show, since the processor keeps most orders unasked.
 #pragma once
@@ -123,5 +124,6 @@ private:
     uint64_t rmb_at_ = 0, wmb_at_ = 0, mb_at_ = 0;
     const std::byte* commit_ = nullptr;
     bool committed_ = false;
+    const std::byte* last_entry_ = nullptr; // of the avail ring, read last
     Place last_{};
 };
