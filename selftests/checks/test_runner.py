@@ -173,7 +173,7 @@ def test_a_tier_can_be_added_to_a_level():
 def test_an_unknown_tier_names_the_known_ones():
     ran = subprocess.run([CHECK, "check", "nonsense"], capture_output=True, text=True)
     assert ran.returncode == 2
-    assert 'tier "nonsense": unknown; known are host' in ran.stdout
+    assert 'tier "nonsense": unknown; known are kernel-debug' in ran.stdout
 
 
 def test_an_unknown_level_is_refused():

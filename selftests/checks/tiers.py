@@ -61,7 +61,6 @@ def kernel(alias: str, level: str = "check") -> tuple[Tier, Tier]:
         "build the debug kernel, unless it is cached" if debug else "fetch the stock kernel, unless it is cached",
         f"selftests/lab/kernel {alias} image",
         limit=3600 if debug else 900,
-        cores=2 if debug else 1,
         level=level,
     )
     modules = Tier(
@@ -76,6 +75,10 @@ def kernel(alias: str, level: str = "check") -> tuple[Tier, Tier]:
 
 # Started in this order as cores come free: what others wait for, and what takes long, is first.
 TIERS: tuple[Tier, ...] = (
+    *kernel("debug"),
+    *kernel("6.1"),
+    *kernel("6.12"),
+    *kernel("debug-6.12", "full"),
     Tier(
         "host",
         "build the userspace and the tests' programs",
@@ -83,10 +86,6 @@ TIERS: tuple[Tier, ...] = (
         budget=5,
         level="fast",
     ),
-    *kernel("6.1"),
-    *kernel("6.12"),
-    *kernel("debug"),
-    *kernel("debug-6.12", "full"),
     Tier(
         "guest",
         "nested guests, inside the lab",
