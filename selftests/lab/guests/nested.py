@@ -21,7 +21,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from . import images
 from .channel import Channel, Closed
 from .errors import GuestError
 
@@ -64,8 +63,12 @@ class Guest:
         pass_fds: Sequence[int] = (),
     ) -> None:
         """kernel and initrd default to the lab's 6.1; arguments are QEMU's, append is for the guest's kernel."""
-        self.kernel = kernel or images.vmlinux("6.1")
-        self.initrd = initrd or images.initrd("6.1")
+        if not (kernel and initrd):
+            from . import images  # with all that it takes to make one, which costs seconds on a debug kernel
+
+            kernel, initrd = kernel or images.vmlinux("6.1"), initrd or images.initrd("6.1")
+        self.kernel = kernel
+        self.initrd = initrd
         self.arguments = list(arguments)
         self.append = f"{APPEND} vireo.agent=ttyS1 {f'vireo.ip={address} ' if address else ''}{append}".strip()
         self.memory = memory
