@@ -321,7 +321,7 @@ public:
         std::array<vq_seg, 2> direct = {vq_seg{1, 1}, vq_seg{2, 2}};
         std::array<vq_seg, 4> segs{};
         const uint32_t nout = scope_.packed ? 0 : choose(2), nin = scope_.packed ? 0 : choose(2);
-        vq_batch batch = {nullptr, direct.data(), 1, 2, 1, nout + nin};
+        const vq_batch batch = {nullptr, direct.data(), 1, 2, 1, nout + nin};
         vq_chain chain = {7, 1, uint16_t(nout), uint16_t(nin), 0, 16 * count_, kTableAddr};
         const vq_chain before = chain;
 

@@ -10,7 +10,7 @@
 
 #include "vq/vq.h"
 
-constexpr uint32_t kMostEntries = 8; // of a table or ring
+constexpr size_t kMostEntries = 8; // of a table or ring
 
 struct Descriptor {
     uint64_t addr;

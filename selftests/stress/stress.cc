@@ -179,7 +179,7 @@ bool run_format(bool packed, const Options& options, int number) {
                  "stress: %s; usage: stress [--format split|packed] [--chains N] [--seconds N] "
                  "[--seed N] [--expect-loss]\n",
                  problem.c_str());
-    std::exit(2);
+    std::exit(2); // NOLINT(concurrency-mt-unsafe): no thread runs yet
 }
 
 uint64_t number(const char* option, const char* text) {
@@ -196,8 +196,10 @@ Options parse(int argc, char** argv) {
         {"seconds", required_argument, nullptr, 't'}, {"seed", required_argument, nullptr, 's'},
         {"expect-loss", no_argument, nullptr, 'l'},   {nullptr, 0, nullptr, 0}};
     Options options;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread runs yet
     const char* const seed = std::getenv("VIREO_SEED");
     options.seed = seed && *seed ? number("seed", seed) : std::random_device()();
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no thread runs yet
     for (int c = 0; (c = getopt_long(argc, argv, "", long_options, nullptr)) != -1;) {
         const std::string value = optarg ? optarg : "";
         switch (c) {
