@@ -73,6 +73,20 @@ def kernel(alias: str, level: str = "check") -> tuple[Tier, Tier]:
     return fetch, modules
 
 
+def kunit(alias: str, level: str = "check") -> Tier:
+    """On one CPU: cases run one after the other, and a second CPU doubles the emulator's work."""
+    return Tier(
+        f"kunit-{alias}",
+        f"the engine's cases inside kernel {alias}, faults included",
+        f"selftests/lab/run --kernel {alias} --smp 1 --out build/lab/kunit-{alias} -- selftests/kunit/run",
+        "tap",
+        budget=90,
+        limit=1200,
+        needs=(f"modules-{alias}",),
+        level=level,
+    )
+
+
 # Started in this order as cores come free: what others wait for, and what takes long, is first.
 TIERS: tuple[Tier, ...] = (
     *kernel("debug"),
@@ -104,15 +118,8 @@ TIERS: tuple[Tier, ...] = (
         limit=1800,
         needs=("kernel-6.1", "kernel-6.12", "kernel-debug"),
     ),
-    Tier(
-        "kunit",
-        "the engine's cases inside the debug kernel, faults included",
-        "selftests/lab/run --kernel debug --out build/lab/kunit -- selftests/kunit/run",
-        "tap",
-        budget=90,
-        limit=1200,
-        needs=("modules-debug",),
-    ),
+    kunit("debug"),
+    kunit("debug-6.12", "full"),
     Tier(
         "fuzz",
         "the engine under libFuzzer, both formats side by side",
