@@ -28,7 +28,7 @@ fact statted "$(find selftests -type f -exec stat -c %i {} + | sort -u | wc -l)"
 fact git "$(git status --porcelain -- selftests/lab/run 2>&1)"
 
 # Tools that a test may want.
-fact python "$(/usr/bin/python3 -c 'import pytest; print("ok")')"
+fact python "$(/usr/bin/python3 -c 'import json; print("ok")')"
 printf 'int main(void) { return 42; }\n' >/tmp/lab-test.c
 gcc -o /tmp/lab-test /tmp/lab-test.c && /tmp/lab-test
 fact compiled $?

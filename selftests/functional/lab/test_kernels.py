@@ -37,6 +37,7 @@ for module in kvm_amd vhost_net tun macvtap null_blk brd loop scsi_debug nbd dm_
 	modprobe -n $module && echo "module $module"
 done
 modprobe kvm_amd && test -c /dev/kvm && echo "kvm here"
+true
 """
 
 

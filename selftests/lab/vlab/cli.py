@@ -65,7 +65,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--env", action="append", default=[], metavar="NAME[=VALUE]",
                         help="set, or pass on, a variable (VIREO_* are passed on anyway)")
     parser.add_argument("--no-kmemleak", action="store_true",
-                        help="debug kernels: do not look for leaks at the end (saves some 10 s)")
+                        help="debug kernels: do not look for leaks at the end (saves some 20 s)")
     parser.add_argument("--accel", choices=("auto", "kvm", "tcg"), default="auto")
     parser.add_argument("--append", default="", metavar="ARGS", help="more kernel arguments")
     parser.add_argument("--qemu", action="append", default=[], metavar="ARGS",
