@@ -239,4 +239,3 @@ void expect_came_back(struct ring *r, u32 n, u16 first)
 	for (; n--; first++)
 		KUNIT_EXPECT_TRUE_MSG(r->test, came_back(r, first, first + 1), "buffer %u", first);
 }
-
