@@ -297,6 +297,7 @@ class Session:
 
     def _timed_out(self) -> Ended:
         """Asks the kernel what everyone is doing: the answer goes to the console log."""
+        phase = "the command had not ended" if self._started else "the lab had not booted"
         self._scanner.listening = False
         self._send_control("dump")
         until = time.monotonic() + _DUMP
@@ -305,7 +306,6 @@ class Session:
                 if key.data != "caller":
                     self._handle(key.data)
             self._read_console()
-        phase = "the command had not ended" if self._started else "the lab had not booted"
         return Ended(errors.TIMEOUT,
                      f"stopped at the time limit: {phase} after {self._options.timeout:.0f} s "
                      "(--timeout); the console log ends with what the CPUs and blocked tasks did")
