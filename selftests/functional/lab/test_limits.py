@@ -7,9 +7,9 @@ GUEST_ENDED, TIMEOUT, CANNOT_START = 121, 124, 125
 
 
 def test_the_time_limit_counts_from_the_start(lab):
-    result = lab("sleep", "100000", options=("--timeout", "2"))
+    result = lab("sleep", "100000", options=("--timeout", "0.5"))
     assert result.status == TIMEOUT, str(result)
-    assert "the lab had not booted after 2 s" in result.stderr
+    assert "the lab had not booted" in result.stderr
 
 
 @pytest.mark.full
