@@ -26,6 +26,7 @@ class Outcome:
     tier: Tier
     results: Results
     seconds: float
+    cpu_seconds: float = 0.0  # of all that it started and waited for
 
 
 @dataclass
@@ -45,6 +46,15 @@ def signal_group(process: subprocess.Popen, number: int) -> None:
         os.killpg(process.pid, number)
     except ProcessLookupError:
         pass
+
+
+def ended(process: subprocess.Popen) -> tuple[int, float] | None:
+    """The exit status and the seconds of CPU, once it has ended."""
+    pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+    if not pid:
+        return None
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_utime + usage.ru_stime
 
 
 class Runner:
@@ -120,14 +130,16 @@ class Runner:
         time.sleep(0.05)
         now = time.monotonic()
         for each in list(self.running):
-            status = each.process.poll()
-            if status is None:
+            end = ended(each.process)
+            if end is None:
                 self.enforce_limit(each, now)
                 continue
+            status, cpu_seconds = end
             self.running.remove(each)
             signal_group(each.process, signal.SIGKILL)  # whatever it left behind
             each.lock.close()
-            self.finish(self.verdict(each, status, now - each.started), each.log)
+            results = self.verdict(each, status)
+            self.finish(Outcome(each.tier, results, now - each.started, cpu_seconds), each.log)
 
     def enforce_limit(self, each: Running, now: float) -> None:
         if each.asked_to_end is None and now - each.started > each.tier.limit:
@@ -136,13 +148,13 @@ class Runner:
         elif each.asked_to_end is not None and now - each.asked_to_end > GRACE_SECONDS:
             signal_group(each.process, signal.SIGKILL)
 
-    def verdict(self, each: Running, status: int, seconds: float) -> Outcome:
+    def verdict(self, each: Running, status: int) -> Results:
         text = each.log.read_text(errors="replace")
         results = judge(each.tier.results, each.tier.name, each.results_dir, text, status)
         if each.asked_to_end is not None:
             # Whatever else it said, being stopped is the reason to read first.
             results.failures.insert(0, f"{each.tier.name}: not done within its limit of {each.tier.limit} s, stopped")
-        return Outcome(each.tier, results, seconds)
+        return results
 
     def finish(self, outcome: Outcome, log: Path | None = None) -> None:
         self.outcomes.append(outcome)
@@ -177,12 +189,13 @@ class Runner:
 def report(outcomes: list[Outcome], elapsed: float, budget: float | None, logs: str, out: TextIO = sys.stdout) -> int:
     """The table of times, where the logs are, and the one line that counts. Returns the exit status."""
     total = Results()
-    print(f"\n  {'tier':<16} {'seconds':>8} {'budget':>7}", file=out)
+    print(f"\n  {'tier':<16} {'CPU':>8} {'seconds':>8} {'budget':>7}", file=out)
     for outcome in sorted(outcomes, key=lambda each: -each.seconds):
         over = "  over" if outcome.seconds > outcome.tier.budget else ""
-        print(f"  {outcome.tier.name:<16} {outcome.seconds:8.1f} {outcome.tier.budget:7d}{over}", file=out)
+        times = f"{outcome.cpu_seconds:8.1f} {outcome.seconds:8.1f} {outcome.tier.budget:7d}"
+        print(f"  {outcome.tier.name:<16} {times}{over}", file=out)
         total.add(outcome.results)
-    whole = f"  {'together':<16} {elapsed:8.1f}"
+    whole = f"  {'together':<16} {sum(outcome.cpu_seconds for outcome in outcomes):8.1f} {elapsed:8.1f}"
     if budget is not None:
         whole += f" {budget:7.0f}"
         if elapsed > budget:

@@ -150,6 +150,12 @@ def test_over_budget_is_named():
     assert slow.endswith("over") and "over" in whole
 
 
+def test_the_work_of_a_tier_is_counted_on_whatever_machine(tmp_path):
+    busy = Tier("busy", "", "python3 -c 'sum(range(10**6))'; sleep 1")
+    outcome, *_ = Runner(tmp_path, "check", 7, 1, lambda _: None).run([busy])
+    assert 0 < outcome.cpu_seconds < outcome.seconds
+
+
 def test_the_table_is_sound():
     names = [tier.name for tier in table.TIERS]
     assert len(names) == len(set(names))
