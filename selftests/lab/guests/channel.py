@@ -64,6 +64,11 @@ class Channel:
                     raise TimeoutError(last)
                 self._arrived.wait(left)
 
+    def wait_closed(self, timeout: float) -> None:
+        """Until all that the other end sent before it went away has been read."""
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._closed, timeout)
+
     def close(self) -> None:
         # Wakes the reading thread, which close() alone does not.
         try:

@@ -26,6 +26,7 @@ from .errors import GuestError
 
 # Far above what a nested boot takes on a debug kernel of a busy machine.
 BOOT_LIMIT = 600
+LAST_WORDS = 5  # seconds for what a VMM that has ended left in its console
 COMMAND_LIMIT = 300
 POWER_OFF_LIMIT = 120
 
@@ -195,6 +196,8 @@ class Guest:
             raise GuestError(self._explain(f"waited {timeout:.0f} s for {what}")) from None
 
     def _explain(self, problem: str) -> str:
+        if self.process.poll() is not None:
+            self._console.wait_closed(LAST_WORDS)
         last = "\n".join(f"  {line}" for line in self.console().splitlines()[-25:])
         return f"{problem}; the end of its console ({self.log}):\n{last or '  (it said nothing)'}"
 
