@@ -179,8 +179,8 @@ def plot(rows: list[dict], about: dict[str, str], path: Path) -> None:
     figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.005, 0.955), ncol=len(keys), frameon=False)
     figure.text(
         0.012, 0.012,
-        f"Ring of 256, one thread, everything cached, no notification due. Instructions: callgrind, exact. Nanoseconds: "
-        f"median of {rows[0]['repetitions']} runs, lines between quartiles.\n"
+        "Ring of 256, one thread, everything cached, no notification due. Instructions: callgrind, exact. "
+        f"Nanoseconds: median of {rows[0]['repetitions']} runs, lines between quartiles.\n"
         f"{about['processor']}; Linux {about['kernel']}; {about['compiler']}; load {about['load']}",
         fontsize=7.5, color="#555555",
     )  # fmt: skip
