@@ -31,16 +31,18 @@ Round make_round(bool packed, uint64_t seed, uint64_t most_chains, bool tight) {
     // Small rings are full and wrap all the time, large ones seldom.
     round.num = packed ? 1 + random.below(random.chance(4) ? 1000 : 20) : 1U << random.below(11);
     round.most_popped = 1 + random.below(32);
-    round.chains = std::min<uint64_t>(most_chains, 20000 + random.below(80000));
     round.device_linger = 1U << random.below(12);
     if (tight || random.chance(3)) {
         // One chain goes to and fro. The driver answers at once while the device, which gave the
         // last one back, is about to sleep: where a notification is lost if it can be.
+        round.chains = std::min<uint64_t>(most_chains, 10000 + random.below(20000));
         round.window = 1;
         round.driver_spins = 5000;
         round.driver_linger = 0;
         return round;
     }
+    // Enough to take the indices of a split ring, which count to 65535, round more than once.
+    round.chains = std::min<uint64_t>(most_chains, 100000 + random.below(200000));
     round.window = 1 + random.below(round.num);
     round.driver_linger = 1U << random.below(12);
     round.driver_spins = random.chance(2) ? 0 : random.below(200);
@@ -81,7 +83,7 @@ Driver::Driver(const Round& round, Doorbells& bells)
 }
 
 void Driver::run() {
-    while (back_ < round_.chains) {
+    while (back_ < (bells_.enough ? sent_ : round_.chains)) {
         const bool added = add_some();
         uint32_t spins = round_.driver_spins;
         bool reaped = reap_some();
@@ -89,7 +91,8 @@ void Driver::run() {
             __builtin_ia32_pause();
             reaped = reap_some();
         }
-        if (!reaped && !added)
+        // With nothing under way there is nothing to wait for: it may be enough just now.
+        if (!reaped && !added && back_ < sent_)
             wait_for_call();
         linger(random_, round_.driver_linger);
     }
@@ -101,7 +104,8 @@ void Driver::run() {
 bool Driver::add_some() {
     uint32_t added = 0;
     uint32_t wanted = 1 + random_.below(round_.window);
-    while (wanted-- && sent_ < round_.chains && fd_.in_flight < round_.window && !full_) {
+    while (wanted-- && !bells_.enough && sent_ < round_.chains && fd_.in_flight < round_.window &&
+           !full_) {
         const Pattern p = pattern(sent_, most_segs(round_.num));
         auto* token = reinterpret_cast<void*>(sent_ + 1);
         const int id =
@@ -148,7 +152,7 @@ bool Driver::reap_some() {
         full_ = false;
     }
     if (any)
-        bells_.progress.store(back_, std::memory_order_relaxed);
+        bells_.progress = back_;
     return any;
 }
 

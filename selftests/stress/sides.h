@@ -40,6 +40,7 @@ struct Wrong : std::runtime_error {
 struct Doorbells {
     Bell kick, call;
     std::atomic<bool> done = false;     // the driver has all its chains back
+    std::atomic<bool> enough = false;   // add no more
     std::atomic<uint64_t> progress = 0; // chains come back
 };
 

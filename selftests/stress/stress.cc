@@ -94,8 +94,8 @@ void describe_loss(const Round& round, Device& device, const Driver& driver, con
     }
 }
 
-void add_up(Counts& counts, const Round& round, const Device& device, const Doorbells& bells) {
-    counts.chains += round.chains;
+void add_up(Counts& counts, const Device& device, const Doorbells& bells) {
+    counts.chains += bells.progress;
     counts.kicks += bells.kick.rung();
     counts.sleeps += device.sleeps;
     counts.refused_sleeps += device.refused_sleeps;
@@ -103,7 +103,7 @@ void add_up(Counts& counts, const Round& round, const Device& device, const Door
     counts.waits += bells.call.waits();
 }
 
-Verdict run_round(const Round& round, Counts& counts) {
+Verdict run_round(const Round& round, Clock::time_point end, Counts& counts) {
     // On the heap and leaked on a loss: the threads that sleep for good still refer to them.
     auto* bells = new Doorbells;
     auto* driver = new Driver(round, *bells);
@@ -133,6 +133,8 @@ Verdict run_round(const Round& round, Counts& counts) {
             driver_thread.detach();
             return Verdict::kLost;
         }
+        if (Clock::now() > end)
+            bells->enough = true;
         const uint64_t progress = bells->progress;
         if (progress != seen) {
             seen = progress;
@@ -144,7 +146,7 @@ Verdict run_round(const Round& round, Counts& counts) {
     }
     device_thread.join();
     driver_thread.join();
-    add_up(counts, round, *device, *bells);
+    add_up(counts, *device, *bells);
     delete device;
     delete driver;
     delete bells;
@@ -159,7 +161,7 @@ bool run_format(bool packed, const Options& options, int number) {
     while (verdict == Verdict::kFine && counts.chains < options.chains && Clock::now() < end)
         verdict = run_round(
             make_round(packed, random.next(), options.chains - counts.chains, options.expect_loss),
-            counts);
+            end, counts);
 
     const bool lost = verdict == Verdict::kLost;
     std::printf("%s %d - %s: %s after %" PRIu64 " chains in %" PRIu64 " rounds\n",
