@@ -35,14 +35,6 @@ def pytest(tier: str, where: str, options: str = "") -> str:
     return f"/usr/bin/python3 -m pytest -q -p no:cacheprovider --junitxml=$RESULTS/{tier}.xml {options} {where}"
 
 
-def unit_tests(directory: str) -> str:
-    program = f"build/{directory}/selftests/unit"
-    return (
-        f"{program}/vq_unit --gtest_brief=1 --gtest_output=xml:$RESULTS/vq_unit.xml && "
-        f"{program}/vq_cases --gtest_brief=1 --gtest_output=xml:$RESULTS/vq_cases.xml"
-    )
-
-
 def gtest(directory: str, *programs: str) -> str:
     """All of them run, also when one fails."""
     each = (f"build/{directory}/selftests/{name} --gtest_brief=1"
