@@ -60,8 +60,8 @@ static size_t fd_layout(const struct fd_setup *setup, struct fake_driver *fd)
 	}
 
 	/* Descriptors of both formats are of one size. */
-	fd->desc = 0;
-	fd->driver = fd_page_up(num * sizeof(struct vq_split_desc));
+	fd->desc = setup->offset;
+	fd->driver = fd->desc + fd_page_up(num * sizeof(struct vq_split_desc));
 	fd->device = fd->driver + fd_page_up(driver);
 	fd->tables = fd->device + fd_page_up(device);
 	return fd->tables +
@@ -146,7 +146,7 @@ int fd_init(struct fake_driver *fd, const struct fd_setup *setup)
 	u32 i;
 
 	if (!setup->num || setup->num > VQ_MAX_NUM || !setup->arena || !setup->bufs ||
-	    (unsigned long)setup->arena % FD_PAGE)
+	    (unsigned long)setup->arena % FD_PAGE || setup->offset % FD_PAGE)
 		return -EINVAL;
 	if (!fd_has(setup, VQ_F_RING_PACKED) && (setup->num & (setup->num - 1)))
 		return -EINVAL;
@@ -161,7 +161,7 @@ int fd_init(struct fake_driver *fd, const struct fd_setup *setup)
 	fd->avail_wrap = true;
 	fd->used_wrap = true;
 	fd->free = setup->num;
-	memset(setup->arena, 0, fd_layout(setup, fd));
+	memset((char *)setup->arena + setup->offset, 0, fd_layout(setup, fd) - setup->offset);
 
 	/* The last entry's next is never followed: fd->free counts. */
 	memset(setup->bufs, 0, setup->num * sizeof(*setup->bufs));

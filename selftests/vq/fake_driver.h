@@ -31,6 +31,8 @@ extern "C" {
  * @arena: memory shared with the device, driver's view, page-aligned, zeroed
  * @arena_device: the same memory as the device addresses it
  * @arena_bytes: at least fd_arena_bytes()
+ * @offset: where in the arena rings and tables begin, whole pages; several
+ *	queues may share an arena
  * @bufs: @num entries of private memory
  */
 struct fd_setup {
@@ -40,6 +42,7 @@ struct fd_setup {
 	void *arena;
 	unsigned long arena_device;
 	size_t arena_bytes;
+	size_t offset;
 	struct fd_buf *bufs;
 };
 
@@ -100,7 +103,7 @@ struct fake_driver {
 	const char *error; /* what the device did wrong, or NULL */
 };
 
-/* Bytes of the arena that rings and tables take; payload may follow behind. */
+/* Where in the arena rings and tables end; payload may follow behind. */
 size_t fd_arena_bytes(const struct fd_setup *setup);
 
 /* Writes the arena as a driver does before it enables a queue. 0 or -EINVAL. */
