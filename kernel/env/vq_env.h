@@ -39,7 +39,8 @@
 #include <asm/byteorder.h>
 
 #define __vq_mem __user
-#define VQ_EXPORT(symbol) EXPORT_SYMBOL_GPL(symbol)
+/* For this project's modules: they say MODULE_IMPORT_NS(VIREO). */
+#define VQ_EXPORT(symbol) EXPORT_SYMBOL_NS_GPL(symbol, VIREO)
 
 #define VQ_GET(var, ptr, label) unsafe_get_user(var, ptr, label)
 #define VQ_PUT(val, ptr, label) unsafe_put_user(val, ptr, label)

@@ -6,3 +6,4 @@
 
 MODULE_DESCRIPTION("Vireo: KUnit tests of the virtqueue engine");
 MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(VIREO);
