@@ -32,6 +32,7 @@
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/kernel.h>
 #include <linux/nospec.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
@@ -45,7 +46,11 @@
 #define VQ_GET(var, ptr, label) unsafe_get_user(var, ptr, label)
 #define VQ_PUT(val, ptr, label) unsafe_put_user(val, ptr, label)
 
-#define vq_access_begin(ptr, len) user_access_begin(ptr, len)
+/*
+ * An access may have to wait for a page. Ring memory is mostly there, so on a
+ * debug kernel a caller that must not sleep is told so in any case.
+ */
+#define vq_access_begin(ptr, len) ({ might_fault(); user_access_begin(ptr, len); })
 #define vq_access_end() user_access_end()
 
 /* The driver runs on another CPU, always: a guest may be SMP when we are not. */
