@@ -281,7 +281,9 @@ int vq_start(struct vq *vq);
  * @batch: arrays and limits; nchains and nsegs are set
  *
  * Good chains before a bad one are given first: the error is returned when it
- * is at the head. Zero-length segments are dropped, they carry nothing.
+ * is at the head. Chains that have more descriptors together than there are end
+ * the batch too, so that a call's work is bounded by the ring, not by the ring
+ * times the batch. Zero-length segments are dropped, they carry nothing.
  *
  * Return: number of chains, 0 if there are none, -EFAULT, -EPROTO.
  */

@@ -43,14 +43,14 @@ fault:
 }
 
 /*
- * Follow the links of a chain through the descriptor table. A chain that
- * visits more descriptors than there are goes in circles.
+ * Follow the links of a chain through the descriptor table. All chains of a
+ * pop are in the table at once, so together they have fewer @links than it has
+ * descriptors, or one of them goes in circles.
  */
-static __always_inline enum vq_error split_walk(const struct vq *vq, u16 head,
+static __always_inline enum vq_error split_walk(const struct vq *vq, u16 head, u32 *links,
 						struct vq_chain *chain, struct vq_walk *walk)
 {
 	const struct vq_desc_halves __vq_mem *table = vq->desc;
-	u32 left = vq->num;
 	u32 i = head;
 	enum vq_error error;
 	__le64 addr, half;
@@ -77,7 +77,7 @@ static __always_inline enum vq_error split_walk(const struct vq *vq, u16 head,
 		i = VQ_SPLIT_NEXT(rest);
 		if (unlikely(i >= vq->num))
 			return VQ_ERR_NEXT;
-		if (unlikely(!--left))
+		if (unlikely(!--*links))
 			return VQ_ERR_LOOP;
 	}
 fault:
@@ -89,6 +89,7 @@ int vq_split_pop(struct vq *vq, struct vq_batch *batch)
 	const struct vq_split_avail __vq_mem *avail = vq->driver;
 	u16 pos = vq->avail_pos;
 	enum vq_error error = VQ_OK;
+	u32 links = vq->num;
 	u32 ready, n = 0;
 	__le16 idx, head;
 
@@ -128,7 +129,7 @@ int vq_split_pop(struct vq *vq, struct vq_batch *batch)
 		chain->slots = 1;
 		chain->first = batch->nsegs;
 		chain->table_len = 0;
-		error = split_walk(vq, chain->id, chain, &walk);
+		error = split_walk(vq, chain->id, &links, chain, &walk);
 		if (unlikely(error))
 			goto out;
 		chain->nout = walk.nout;

@@ -208,11 +208,9 @@ private:
         const std::unique_ptr<vq_seg[]> segs(new vq_seg[max_segs]);
         vq_batch batch = {chains.get(), segs.get(), max_chains, max_segs, 0, 0};
 
-        // A chain visits each descriptor once, by a few reads. On a packed ring all good chains
-        // together do, and a bad one behind them.
-        const uint64_t visits = kPacked ? 2 * uint64_t(ring_.num)
-                                        : uint64_t(std::min(max_chains, ring_.num)) * ring_.num;
-        begin_call("vq_pop", 8 + 2 * uint64_t(max_chains) + 4 * visits);
+        // All good chains together visit each descriptor once, by a few reads, and so does a bad
+        // one behind them.
+        begin_call("vq_pop", 8 + 2 * uint64_t(max_chains) + 8 * uint64_t(ring_.num));
         const int n = vq_pop(&vq_, &batch);
         end_call(n, int(max_chains));
         const auto ready = uint16_t(ring_.avail_idx() - before_.avail_pos);

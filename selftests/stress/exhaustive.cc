@@ -212,8 +212,9 @@ private:
         vq_batch batch = {chains.data(), segs.data(), max_chains, max_segs, 0, 0};
         const vq before = vq_;
 
-        // Two reads for each descriptor visited, one or two for each chain.
-        watch_.begin_call("vq_pop", 1 + max_chains * (2 + 2 * uint64_t(num_)));
+        // Two reads for each descriptor visited: those of all chains are in the ring at once, and a
+        // chain more may show that they are not. One or two for each chain.
+        watch_.begin_call("vq_pop", 1 + 2 * uint64_t(max_chains) + 4 * uint64_t(num_));
         const int n = vq_pop(&vq_, &batch);
         watch_.end_call();
 
@@ -234,6 +235,7 @@ private:
     // The same again, by the reference.
     void compare(int n, const vq_batch& batch, const vq& before) {
         uint32_t refusals = 0, found = 0, slots = before.inflight, room = batch.max_segs;
+        uint32_t links = 0;
         uint32_t at = before.avail_pos;
         bool wrap = before.avail_wrap;
         const auto ready = uint16_t(avail_.idx - before.avail_pos);
@@ -257,6 +259,10 @@ private:
                     break;
                 m = split_meaning(read, num_, head((before.avail_pos + found) % num_, false),
                                   {room, indirect_});
+                // More than the ring holds: the rest is for the next call, and its error too.
+                links += m.links;
+                if (found && links >= num_)
+                    break;
             }
             if (!m.good()) {
                 refusals = m.refusals;

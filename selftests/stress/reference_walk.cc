@@ -61,6 +61,7 @@ Meaning linked(const ReadDescriptor& read, uint32_t count, uint32_t at, Meaning 
             return m;
         }
         at = d.link;
+        m.links++;
     }
 }
 

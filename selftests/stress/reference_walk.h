@@ -26,6 +26,7 @@ struct Meaning {
     uint32_t nout = 0, nin = 0;
     std::array<vq_seg, size_t{2} * kMostEntries> segs{};
     uint32_t slots = 0;
+    uint32_t links = 0; // followed through the ring's table
     uint16_t id = 0;
     uint32_t table_len = 0;
     uint64_t table = 0;

@@ -89,6 +89,42 @@ static void chain_longer_than_the_ring(struct vq_test *t)
 	vq_test_expect_refused(t, VQ_ERR_LOOP);
 }
 
+/*
+ * The longest chain that there can be, time and again: its descriptors cannot
+ * all be available more than once, so a pop goes over them once, not for each.
+ */
+static void one_long_chain_offered_many_times(struct vq_test *t)
+{
+	u32 i;
+
+	vq_test_queue(t, VQ_TEST_NUM);
+	for (i = 0; i < VQ_TEST_NUM; i++)
+		vq_test_forge(t, i, 0, 0, i + 1 < VQ_TEST_NUM ? F_NEXT : 0, i + 1);
+	for (i = 0; i < VQ_TEST_NUM; i++)
+		vq_test_offer_forged(t, 0);
+	for (i = 0; i < VQ_TEST_NUM; i++) {
+		CHECK_EQ(t, vq_test_pop(t), 1);
+		CHECK_EQ(t, t->batch.nsegs, 0);
+	}
+	CHECK_EQ(t, t->vq.inflight, VQ_TEST_NUM);
+}
+
+/* And as many descriptors as a driver can have are taken at once. */
+static void chains_that_fill_the_ring(struct vq_test *t)
+{
+	vq_test_queue(t, VQ_TEST_NUM);
+	vq_test_add(t, 1, 2, FD_DIRECT);
+	vq_test_add(t, 2, 2, FD_DIRECT);
+	vq_test_add(t, 1, 0, FD_DIRECT);
+	fd_show(&t->fd);
+	CHECK_EQ(t, vq_test_pop(t), 3);
+
+	vq_test_queue(t, VQ_TEST_NUM);
+	vq_test_add(t, VQ_TEST_NUM - 1, 1, FD_DIRECT);
+	fd_show(&t->fd);
+	CHECK_EQ(t, vq_test_pop(t), 1);
+}
+
 static void readable_behind_writable(struct vq_test *t)
 {
 	vq_test_queue(t, VQ_TEST_NUM);
@@ -197,6 +233,8 @@ static const struct vq_case cases[] = {
 	{ "ChainGoesInCircles", chain_goes_in_circles, 0, PACKED },
 	{ "CircleOfEmptySegments", circle_of_empty_segments },
 	{ "ChainLongerThanTheRing", chain_longer_than_the_ring },
+	{ "OneLongChainOfferedManyTimes", one_long_chain_offered_many_times, 0, PACKED },
+	{ "ChainsThatFillTheRing", chains_that_fill_the_ring },
 	{ "ReadableBehindWritable", readable_behind_writable },
 	{ "ChainWithMoreSegmentsThanAccepted", chain_with_more_segments_than_accepted },
 	{ "IndirectWithoutTheFeature", indirect_without_the_feature, 0, INDIRECT },
