@@ -220,6 +220,7 @@ int vireo_queue_check(struct vireo_queue *q)
 		return -EFAULT;
 	return 0;
 }
+EXPORT_SYMBOL_NS_GPL(vireo_queue_check, VIREO);
 
 /**
  * vireo_queue_start() - give a queue its backend, and serve it

@@ -165,18 +165,19 @@ static void log_wish(struct vireo_queue *q)
 /**
  * vireo_publish() - give chains back, and call the driver if it wants to know
  * @q: queue
- * @n: the first @n of q->used, may be 0
+ * @first: where they begin in q->used
+ * @n: how many, may be 0
  *
  * Return: 0, or negative: the queue is broken.
  */
-int vireo_publish(struct vireo_queue *q, u32 n)
+int vireo_publish(struct vireo_queue *q, u32 first, u32 n)
 {
 	u16 pos = q->vq.used_pos;
 	int ret;
 
 	if (!n)
 		return 0;
-	ret = ring_result(q, vq_publish(&q->vq, q->used, n));
+	ret = ring_result(q, vq_publish(&q->vq, q->used + first, n));
 	if (unlikely(ret < 0))
 		return ret;
 	q->stats.chains += n;

@@ -251,7 +251,7 @@ void vireo_queue_mend(struct vireo_queue *q);
 int vireo_pop(struct vireo_queue *q, u32 first, u32 max);
 int vireo_expand(struct vireo_queue *q, struct vq_chain *chain, struct vq_seg **segs);
 void vireo_unpop(struct vireo_queue *q, u32 first, u32 n);
-int vireo_publish(struct vireo_queue *q, u32 n);
+int vireo_publish(struct vireo_queue *q, u32 first, u32 n);
 int vireo_enable_kick(struct vireo_queue *q, u32 skip);
 int vireo_disable_kick(struct vireo_queue *q);
 bool vireo_busy_poll(struct vireo_queue *q, bool (*more)(struct vireo_queue *q));

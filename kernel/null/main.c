@@ -78,7 +78,7 @@ static int null_batch(struct vireo_queue *q)
 		q->stats.bytes += written;
 	}
 	vireo_unpop(q, i, n - i);
-	if (vireo_publish(q, i) || err)
+	if (vireo_publish(q, 0, i) || err)
 		return err ?: -EFAULT;
 	return n;
 }
