@@ -71,12 +71,7 @@ static u32 with_rings(const struct setting* setting, const struct net_shape* fro
     return n;
 }
 
-struct world {
-    struct net_driver net;
-    struct tap tap;
-};
-
-static void open_world(struct world* world, const struct setting* setting) {
+static void open_world(struct live* world, const struct setting* setting) {
     struct net_options options = {
         .features = setting->features,
         .num = {setting->num, setting->num},
@@ -86,14 +81,8 @@ static void open_world(struct world* world, const struct setting* setting) {
         .position = {setting->position, setting->position},
     };
     struct tap_options tap = {.vnet_hdr = net_tap_hdr(setting->features)};
-    int ret = net_open(&world->net, &options);
 
-    /* The device takes all bits or none: what it took is what was asked. */
-    if (ret == -EOPNOTSUPP)
-        skip_test("%s does not offer these features", vhost_path());
-    require(!ret, "open the device: error %d", ret);
-    require_ok(tap_open(&world->tap, &tap));
-    require_ok(net_start(&world->net, world->tap.fd));
+    live_open_with(world, &options, &tap);
 }
 
 /* What the device counted, against what went through. */
@@ -118,7 +107,7 @@ static void both_ways(const void* arg) {
     const struct setting* setting = arg;
     struct net_shape cut[3 * COUNT(shapes)];
     struct net_shape bytes[3];
-    struct world world;
+    struct live world;
     struct flow flow = {
         .net = &world.net,
         .tap = &world.tap,
@@ -170,8 +159,7 @@ static void both_ways(const void* arg) {
     }
     check_counters(&world.net, NET_TX, sent);
     check_counters(&world.net, NET_RX, received);
-    net_close(&world.net);
-    tap_close(&world.tap);
+    live_close(&world);
 }
 
 /* Random sizes in random shapes. */
@@ -180,7 +168,7 @@ static void random_shapes(const void* arg) {
     u64 state = random_seed();
     u32 random_sizes[61];
     struct net_shape cut[37];
-    struct world world;
+    struct live world;
     struct flow flow = {
         .net = &world.net,
         .tap = &world.tap,
@@ -213,8 +201,7 @@ static void random_shapes(const void* arg) {
     flow_receive(&flow);
     check_counters(&world.net, NET_TX, flow.count);
     check_counters(&world.net, NET_RX, flow.count);
-    net_close(&world.net);
-    tap_close(&world.tap);
+    live_close(&world);
 }
 
 /* The list of tests */

@@ -161,3 +161,48 @@ void flow_receive(const struct flow* flow) {
     check(net_receive(net, &packet, frame, sizeof(frame)) == 0,
           "a frame arrived that was not sent");
 }
+
+/* A live device */
+
+static const u32 usual_sizes[] = {60, 1514, 14};
+static const struct net_shape usual_shapes[] = {{.lens = {0}}, {.lens = {12, 2000}}};
+
+void live_open_with(struct live* live, const struct net_options* options,
+                    const struct tap_options* tap_options) {
+    int ret = net_open(&live->net, options);
+
+    /* The device takes all bits or none: what it took is what was asked. */
+    if (ret == -EOPNOTSUPP)
+        skip_test("%s does not offer features %#llx", options->path ? options->path : vhost_path(),
+                  (unsigned long long)options->features);
+    require(!ret, "open the device: error %d", ret);
+    require_ok(tap_open(&live->tap, tap_options));
+    require_ok(net_start(&live->net, live->tap.fd));
+    live->flow = (struct flow){
+        .net = &live->net,
+        .tap = &live->tap,
+        .sizes = usual_sizes,
+        .size_count = COUNT(usual_sizes),
+        .shapes = usual_shapes,
+        .shape_count = COUNT(usual_shapes),
+        .count = 300,
+        .rx_buffer = 1600,
+    };
+}
+
+void live_open(struct live* live, u64 features) {
+    struct net_options options = {.features = features};
+    struct tap_options tap = {.vnet_hdr = net_tap_hdr(features)};
+
+    live_open_with(live, &options, &tap);
+}
+
+void live_close(struct live* live) {
+    net_close(&live->net);
+    tap_close(&live->tap);
+}
+
+void live_check(struct live* live) {
+    flow_transmit(&live->flow);
+    flow_receive(&live->flow);
+}

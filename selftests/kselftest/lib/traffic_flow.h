@@ -27,6 +27,22 @@ void flow_transmit(const struct flow* flow);
 /* The other way. */
 void flow_receive(const struct flow* flow);
 
+/* A live device and a tap, and a flow of a few hundred usual frames through it. */
+struct live {
+    struct net_driver net;
+    struct tap tap;
+    struct flow flow;
+};
+
+/* Skips the test if the device does not offer the features. */
+void live_open(struct live* live, __u64 features);
+/* The same with all options but the features' header, which is the tap's. */
+void live_open_with(struct live* live, const struct net_options* options,
+                    const struct tap_options* tap_options);
+void live_close(struct live* live);
+/* Some frames each way: is it well? */
+void live_check(struct live* live);
+
 /* Waits until the device has given back all buffers of the transmit queue. */
 void flow_drain(struct net_driver* net);
 
