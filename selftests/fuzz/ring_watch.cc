@@ -19,16 +19,16 @@ constexpr std::array<const char*, kPlaces> kPlaceNames = {
 
 extern "C" {
 
-bool ring_watch_begin(const void* ptr, size_t len) {
+bool vq_hook_begin(const void* ptr, size_t len) {
     return current->begin_section(ptr, len);
 }
-void ring_watch_end() {
+void vq_hook_end() {
     current->end_section();
 }
-bool ring_watch_access(const void* ptr, size_t size, bool write) {
+bool vq_hook_access(const void* ptr, size_t size, bool write) {
     return current->access(ptr, size, write);
 }
-void ring_watch_barrier(ring_barrier barrier) {
+void vq_hook_barrier(vq_barrier barrier) {
     current->barrier(barrier);
 }
 
@@ -194,13 +194,13 @@ bool RingWatch::access(const void* ptr, size_t size, bool write) {
     return true;
 }
 
-void RingWatch::barrier(ring_barrier barrier) {
+void RingWatch::barrier(vq_barrier barrier) {
     now_++;
-    if (barrier != RING_WMB)
+    if (barrier != VQ_WRITE_BARRIER)
         rmb_at_ = now_;
-    if (barrier != RING_RMB)
+    if (barrier != VQ_READ_BARRIER)
         wmb_at_ = now_;
-    if (barrier == RING_MB)
+    if (barrier == VQ_FULL_BARRIER)
         mb_at_ = now_;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Watches what the engine does to ring memory, through the environment in env/vq_env.h.
+// Watches what the engine does to ring memory, through the environment in ../env/vq_env.h.
 //
 // Whatever the driver does, the engine keeps these rules; breaking one prints what happened and
 // aborts:
@@ -87,7 +87,7 @@ public:
     bool begin_section(const void* ptr, size_t len);
     void end_section();
     bool access(const void* ptr, size_t size, bool write);
-    void barrier(ring_barrier barrier);
+    void barrier(vq_barrier barrier);
 
 private:
     struct Area {

@@ -46,7 +46,7 @@ TEST_P(Order, AvailabilityIsReadBeforeDescriptors) {
             shown = i;
             heads++;
         } else {
-            EXPECT_TRUE(record.ordered(UNIT_READ_BARRIER, shown, i)) << "access " << i;
+            EXPECT_TRUE(record.ordered(VQ_READ_BARRIER, shown, i)) << "access " << i;
         }
     }
     EXPECT_EQ(heads, packed() ? 3 : 1);
@@ -72,7 +72,7 @@ TEST_P(Order, EntriesAreWrittenBeforeTheyAreShown) {
     }
     ASSERT_GE(last, 0);
     EXPECT_EQ(record.accesses()[last].ptr, show);
-    EXPECT_TRUE(record.ordered(UNIT_WRITE_BARRIER, before, last));
+    EXPECT_TRUE(record.ordered(VQ_WRITE_BARRIER, before, last));
 }
 
 // 2.7.7.2, 2.8.22: the driver writes its wish and looks at the ring again; the device writes the
@@ -89,7 +89,7 @@ TEST_P(Order, UsedIsWrittenBeforeTheWishForCallsIsRead) {
             last_write = i;
         } else {
             reads++;
-            EXPECT_TRUE(record.ordered(UNIT_FULL_BARRIER, last_write, i)) << "access " << i;
+            EXPECT_TRUE(record.ordered(VQ_FULL_BARRIER, last_write, i)) << "access " << i;
         }
     }
     EXPECT_GE(reads, 1);
@@ -107,7 +107,7 @@ TEST_P(Order, WishForKicksIsWrittenBeforeTheRingIsRead) {
     ASSERT_EQ(record.accesses().size(), 2u);
     EXPECT_TRUE(record.accesses()[0].write);
     EXPECT_FALSE(record.accesses()[1].write);
-    EXPECT_TRUE(record.ordered(UNIT_FULL_BARRIER, 0, 1));
+    EXPECT_TRUE(record.ordered(VQ_FULL_BARRIER, 0, 1));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Order, every_combination(), combination_name);

@@ -35,37 +35,37 @@ bool RingFaults::access(const Access& access) {
     return true;
 }
 
-void RingFaults::barrier(unit_barrier_kind kind) {
+void RingFaults::barrier(vq_barrier kind) {
     if (!aside_)
         barriers_.push_back({kind, std::ssize(accesses_)});
 }
 
-bool RingFaults::ordered(unit_barrier_kind kind, ptrdiff_t first, ptrdiff_t second) const {
+bool RingFaults::ordered(vq_barrier kind, ptrdiff_t first, ptrdiff_t second) const {
     return std::ranges::any_of(barriers_, [=](const Barrier& barrier) {
-        return (barrier.kind == kind || barrier.kind == UNIT_FULL_BARRIER) &&
-               first < barrier.next && barrier.next <= second;
+        return (barrier.kind == kind || barrier.kind == VQ_FULL_BARRIER) && first < barrier.next &&
+               barrier.next <= second;
     });
 }
 
 extern "C" {
 
-void unit_barrier(unit_barrier_kind kind) {
+void vq_hook_barrier(vq_barrier kind) {
     if (current)
         current->barrier(kind);
 }
 
-bool unit_access_begin() {
+bool vq_hook_begin(const void* /*ptr*/, size_t /*len*/) {
     EXPECT_FALSE(in_section) << "an access section inside another";
     in_section = !current || current->step();
     return in_section;
 }
 
-void unit_access_end() {
+void vq_hook_end() {
     EXPECT_TRUE(in_section) << "the end of a section that was not begun";
     in_section = false;
 }
 
-bool unit_access(const void* ptr, size_t size, bool write) {
+bool vq_hook_access(const void* ptr, size_t size, bool write) {
     EXPECT_TRUE(in_section) << "an access outside a section";
     EXPECT_EQ(reinterpret_cast<uintptr_t>(ptr) % size, 0) << "a misaligned access";
     const auto* place = static_cast<const std::byte*>(ptr);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// Stands between the engine and ring memory, in the environment of env/vq_env.h.
+// Stands between the engine and ring memory, in the environment of ../env/vq_env.h.
 //
 // One of these exists at a time and sees what the engine does in one call, or a few. It counts
 // the beginnings of sections and the accesses; one of them can be made to fault. It remembers
@@ -35,12 +35,12 @@ public:
 
     // Does a barrier of that kind, or a full one, stand between two accesses? They are numbered as
     // in accesses(); -1 is before all of them.
-    [[nodiscard]] bool ordered(unit_barrier_kind kind, ptrdiff_t first, ptrdiff_t second) const;
+    [[nodiscard]] bool ordered(vq_barrier kind, ptrdiff_t first, ptrdiff_t second) const;
 
     // For the environment.
     bool step() { return ++steps_ != fault_at_; }
     bool access(const Access& access);
-    void barrier(unit_barrier_kind kind);
+    void barrier(vq_barrier kind);
 
 private:
     uint64_t fault_at_;
@@ -48,7 +48,7 @@ private:
     bool aside_ = false; // in before(): what happens is the driver's doing
     std::vector<Access> accesses_;
     struct Barrier {
-        unit_barrier_kind kind;
+        vq_barrier kind;
         ptrdiff_t next; // the access that follows
     };
     std::vector<Barrier> barriers_;
