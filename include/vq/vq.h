@@ -121,7 +121,9 @@ struct vq_seg {
 
 /**
  * struct vq_chain - one buffer that the driver made available
- * @id: head index (split) or buffer id (packed); goes back with the used entry
+ * @id: head index (split) or buffer id (packed); goes back with the used entry.
+ *	A packed ring's driver chooses it at will, so it is never an index, and
+ *	two chains in flight may have the same
  * @slots: ring positions taken: 1 for split, the number of descriptors for
  *	packed
  * @nout: device-readable segments, which come first
@@ -181,6 +183,9 @@ struct vq_used {
  * struct vq_piece - a part of an indirect table, in reachable memory
  * @ptr: where it is, of any alignment
  * @len: bytes
+ *
+ * In the kernel the caller has passed each piece through access_ok(), as the
+ * memory table does with all that it gives out: the engine does not ask again.
  */
 struct vq_piece {
 	const void __vq_mem *ptr;
@@ -332,7 +337,7 @@ static inline void vq_stage(struct vq_used *used, const struct vq_chain *chain, 
  * vq_publish() - give used buffers back to the driver, all at once
  * @vq: queue
  * @used: staged entries; with VQ_F_IN_ORDER in the order they were popped
- * @n: how many, at least 1, at most what is in flight
+ * @n: how many, at most what is in flight; with 0 nothing happens
  *
  * The driver sees none of the entries before it can see all of them. If what
  * it wants to be told cannot be read, it is called.

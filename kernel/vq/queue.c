@@ -132,6 +132,8 @@ VQ_EXPORT(vq_unpop);
 
 int vq_publish(struct vq *vq, const struct vq_used *used, u32 n)
 {
+	if (unlikely(!n))
+		return 0;
 	return vq->packed ? vq_packed_publish(vq, used, n) : vq_split_publish(vq, used, n);
 }
 VQ_EXPORT(vq_publish);

@@ -372,8 +372,11 @@ private:
     void op_publish() {
         const uint8_t how = input_.u8();
         const size_t n = std::min<size_t>(1 + how % 16, popped_.size());
-        if (!n)
+        if (!n) {
+            begin_call("vq_publish", 0);
+            end_call(vq_publish(&vq_, nullptr, 0), 0);
             return;
+        }
         // In order from the front; else from any place, since a device may finish as it likes.
         const size_t from = ring_.has(VQ_F_IN_ORDER) ? 0 : (how >> 4) % (popped_.size() - n + 1);
         std::vector<vq_used> used(n);

@@ -166,6 +166,23 @@ static void in_order_keeps_lengths_that_matter(struct vq_test *t)
 	}
 }
 
+/* Not even the call that a driver gets after a start, whatever it saw before. */
+static void nothing_is_published(struct vq_test *t)
+{
+	struct fd_used used;
+	struct vq before;
+
+	vq_test_queue(t, VQ_TEST_NUM);
+	vq_test_offer(t, 1, true);
+	NEED_EQ(t, vq_test_pop(t), 1);
+	before = t->vq;
+	CHECK_EQ(t, vq_test_publish_n(t, 0, 1), 0);
+	CHECK_THAT(t, vq_test_same_state(&t->vq, &before));
+	CHECK_EQ(t, fd_reap(&t->fd, &used), 0);
+	CHECK_EQ(t, vq_test_publish_n(t, 1, 1), 1);
+	vq_test_expect_reaped(t, 0, 1);
+}
+
 /* Without IN_ORDER each buffer has its entry, whatever is staged. */
 static void every_buffer_has_its_entry(struct vq_test *t)
 {
@@ -195,6 +212,7 @@ static const struct vq_case cases[] = {
 	{ "PackedWriteFlagGoesWithTheLength", packed_write_flag_goes_with_the_length, PACKED },
 	{ "InOrderBatchTakesOneEntry", in_order_batch_takes_one_entry, IN_ORDER },
 	{ "InOrderKeepsLengthsThatMatter", in_order_keeps_lengths_that_matter, IN_ORDER },
+	{ "NothingIsPublished", nothing_is_published },
 	{ "EveryBufferHasItsEntry", every_buffer_has_its_entry, 0, IN_ORDER },
 };
 
