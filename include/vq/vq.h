@@ -342,8 +342,12 @@ static inline void vq_stage(struct vq_used *used, const struct vq_chain *chain, 
  * The driver sees none of the entries before it can see all of them. If what
  * it wants to be told cannot be read, it is called.
  *
- * Return: 1 if the driver wants a call, 0 if not, -EFAULT with nothing
- * published.
+ * After -EFAULT nothing is published, but entries behind the first may be in
+ * ring memory already. A packed ring's driver finds them as soon as it gets
+ * there, so whoever tries again begins with the same entries in the same order;
+ * others may follow.
+ *
+ * Return: 1 if the driver wants a call, 0 if not, -EFAULT.
  */
 int vq_publish(struct vq *vq, const struct vq_used *used, u32 n);
 
