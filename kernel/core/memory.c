@@ -12,6 +12,7 @@
 #include <linux/sort.h>
 #include <linux/uaccess.h>
 
+#include "access.h"
 #include "vireo.h"
 
 static unsigned short max_mem_regions = 512;
@@ -181,20 +182,9 @@ int vireo_translate_slow(struct vireo_queue *q, u64 addr, u64 len, u8 perm, void
 }
 EXPORT_SYMBOL_NS_GPL(vireo_translate_slow, VIREO);
 
-/**
- * vireo_translate_iov() - segments as an iovec
- * @q: queue, mutex held
- * @segs: guest addresses
- * @n: how many
- * @perm: VHOST_ACCESS_ bits
- * @iov: to fill
- * @max: room there
- *
- * Return: entries of @iov; -ENXIO, -EAGAIN as for vireo_translate(); -E2BIG:
- * no room.
- */
-int vireo_translate_iov(struct vireo_queue *q, const struct vq_seg *segs, u32 n, u8 perm,
-			struct iovec *iov, u32 max)
+/* vireo_translate_iov() in general. */
+int vireo_translate_many(struct vireo_queue *q, const struct vq_seg *segs, u32 n, u8 perm,
+			 struct iovec *iov, u32 max)
 {
 	void __user *base;
 	u32 i, count = 0;
@@ -215,7 +205,7 @@ int vireo_translate_iov(struct vireo_queue *q, const struct vq_seg *segs, u32 n,
 	}
 	return count;
 }
-EXPORT_SYMBOL_NS_GPL(vireo_translate_iov, VIREO);
+EXPORT_SYMBOL_NS_GPL(vireo_translate_many, VIREO);
 
 /**
  * vireo_copy_from_guest() - read from a chain, wherever its segments end
@@ -243,8 +233,7 @@ int vireo_copy_from_guest(struct vireo_queue *q, const struct vq_seg *segs, u32 
 		err = vireo_translate(q, segs->addr + skip, here, VHOST_ACCESS_RO, &from, &got);
 		if (unlikely(err))
 			return err;
-		/* Ranges have passed access_ok() when they were set. */
-		if (unlikely(__copy_from_user(to, from, got)))
+		if (unlikely(vireo_copy_from_user(to, from, got)))
 			return -EFAULT;
 		to += got;
 		len -= got;

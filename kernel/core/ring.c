@@ -75,38 +75,23 @@ static int table_pieces(struct vireo_queue *q, const struct vq_chain *chain,
 	return n;
 }
 
-/**
- * vireo_expand() - the segments of a chain that vireo_pop() gave last
- * @q: queue
- * @chain: its indirect table is read if it has one
- * @segs: set to the segments, which are valid until the next vireo_expand() or
- *	vireo_pop()
- *
- * Return: 0; -EAGAIN: the table's translation is missing, put the chain back
- * and end the turn; other: the queue is broken.
- */
-int vireo_expand(struct vireo_queue *q, struct vq_chain *chain, struct vq_seg **segs)
+/* vireo_expand() of a chain that has a table. */
+int vireo_expand_table(struct vireo_queue *q, struct vq_chain *chain)
 {
 	const struct vq_batch batch = { .segs = q->segs };
 	struct vq_piece pieces[MAX_PIECES];
-	int n;
+	int n = table_pieces(q, chain, pieces);
 
-	if (!chain->table_len) {
-		*segs = q->segs + chain->first;
-		return 0;
-	}
-	n = table_pieces(q, chain, pieces);
 	if (unlikely(n == -E2BIG)) {
 		vireo_queue_break(q, VIREO_ERROR_INDIRECT_LENGTH);
 		return n;
 	}
 	if (unlikely(n < 0))
 		return vireo_memory_error(q, n);
-	*segs = q->table_segs;
 	return ring_result(q, vq_expand(&q->vq, &batch, chain, pieces, n, q->table_segs,
 					VIREO_MAX_SEGS));
 }
-EXPORT_SYMBOL_NS_GPL(vireo_expand, VIREO);
+EXPORT_SYMBOL_NS_GPL(vireo_expand_table, VIREO);
 
 /**
  * vireo_unpop() - put the last @n chains popped back

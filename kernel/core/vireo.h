@@ -249,7 +249,7 @@ void vireo_queue_mend(struct vireo_queue *q);
 
 /* ring.c: the data path's way to the ring; under the queue's mutex, in its worker */
 int vireo_pop(struct vireo_queue *q, u32 first, u32 max);
-int vireo_expand(struct vireo_queue *q, struct vq_chain *chain, struct vq_seg **segs);
+int vireo_expand_table(struct vireo_queue *q, struct vq_chain *chain);
 void vireo_unpop(struct vireo_queue *q, u32 first, u32 n);
 int vireo_publish(struct vireo_queue *q, u32 first, u32 n);
 int vireo_enable_kick(struct vireo_queue *q, u32 skip);
@@ -261,8 +261,8 @@ long vireo_memory_set(struct vireo_dev *dev, struct vhost_memory __user *argp);
 const struct vireo_memory *vireo_memory_empty(void);
 int vireo_translate_slow(struct vireo_queue *q, u64 addr, u64 len, u8 perm, void __user **to,
 			 u64 *got);
-int vireo_translate_iov(struct vireo_queue *q, const struct vq_seg *segs, u32 n, u8 perm,
-			struct iovec *iov, u32 max);
+int vireo_translate_many(struct vireo_queue *q, const struct vq_seg *segs, u32 n, u8 perm,
+			 struct iovec *iov, u32 max);
 int vireo_copy_from_guest(struct vireo_queue *q, const struct vq_seg *segs, u32 skip, void *to,
 			  u32 len);
 int vireo_memory_error(struct vireo_queue *q, int err);
@@ -332,6 +332,54 @@ static inline int vireo_translate(struct vireo_queue *q, u64 addr, u64 len, u8 p
 		return 0;
 	}
 	return vireo_translate_slow(q, addr, len, perm, to, got);
+}
+
+/**
+ * vireo_translate_iov() - segments as an iovec
+ * @q: queue, mutex held
+ * @segs: guest addresses
+ * @n: how many
+ * @perm: VHOST_ACCESS_ bits
+ * @iov: to fill
+ * @max: room there, at least 1
+ *
+ * Return: entries of @iov; -ENXIO, -EAGAIN as for vireo_translate(); -E2BIG: no
+ * room.
+ */
+static inline int vireo_translate_iov(struct vireo_queue *q, const struct vq_seg *segs, u32 n,
+				      u8 perm, struct iovec *iov, u32 max)
+{
+	u64 offset = segs->addr - q->hot.start;
+
+	/* One segment, where the last was: nearly always. */
+	if (likely(n == 1 && max && offset < q->hot.size && segs->len <= q->hot.size - offset &&
+		   !(perm & ~q->hot.perm))) {
+		iov->iov_base = (void __user *)(q->hot.uaddr + offset);
+		iov->iov_len = segs->len;
+		return 1;
+	}
+	return vireo_translate_many(q, segs, n, perm, iov, max);
+}
+
+/**
+ * vireo_expand() - the segments of a chain that vireo_pop() gave last
+ * @q: queue
+ * @chain: its indirect table is read if it has one
+ * @segs: set to the segments, which are valid until the next vireo_expand() or
+ *	vireo_pop()
+ *
+ * Return: 0; -EAGAIN: the table's translation is missing, put the chain back
+ * and end the turn; other: the queue is broken.
+ */
+static inline int vireo_expand(struct vireo_queue *q, struct vq_chain *chain,
+			       struct vq_seg **segs)
+{
+	if (likely(!chain->table_len)) {
+		*segs = q->segs + chain->first;
+		return 0;
+	}
+	*segs = q->table_segs;
+	return vireo_expand_table(q, chain);
 }
 
 #endif /* VIREO_CORE_H */

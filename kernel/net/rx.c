@@ -17,6 +17,7 @@
 #include <net/sock.h>
 #include <net/xdp.h>
 
+#include "access.h"
 #include "net.h"
 
 /* Results of rx_collect() and rx_packet(), beside 0 and errors that end a turn. */
@@ -177,7 +178,7 @@ static int rx_put(const struct iovec *iov, u32 offset, const void *from, u32 len
 		offset -= iov->iov_len;
 	for (; len; iov++, offset = 0) {
 		here = min_t(u32, len, iov->iov_len - offset);
-		if (__copy_to_user(iov->iov_base + offset, from, here))
+		if (vireo_copy_to_user(iov->iov_base + offset, from, here))
 			return -EFAULT;
 		from += here;
 		len -= here;

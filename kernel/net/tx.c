@@ -17,6 +17,7 @@
 #include <net/sock.h>
 #include <net/xdp.h>
 
+#include "access.h"
 #include "net.h"
 
 /* Room in front of a packet for the stack to put headers. */
@@ -96,6 +97,49 @@ static bool tx_fits(const struct tx_turn *turn, u32 len)
 }
 
 /*
+ * The header of a packet, of 0, 10 or 12 bytes, in as many reads as it has
+ * words. @hdr has room for more than a struct virtio_net_hdr.
+ */
+static int tx_header_get(void *hdr, const void __user *from, u32 len)
+{
+	if (!len)
+		return 0;
+	if (!user_access_begin(from, len))
+		return -EFAULT;
+	unsafe_get_user(*(u64 *)hdr, (const u64 __user *)from, fault);
+	if (likely(len == sizeof(struct virtio_net_hdr_mrg_rxbuf)))
+		unsafe_get_user(*(u32 *)(hdr + 8), (const u32 __user *)(from + 8), fault);
+	else
+		unsafe_get_user(*(u16 *)(hdr + 8), (const u16 __user *)(from + 8), fault);
+	user_access_end();
+	return 0;
+fault:
+	user_access_end();
+	return -EFAULT;
+}
+
+/* Header and payload from guest memory. */
+static int tx_copy(struct vireo_net_queue *nq, const struct vq_seg *segs, void *hdr, void *data,
+		   u32 len)
+{
+	void __user *from;
+	u64 got;
+	int err;
+
+	if (likely(segs->len == nq->hdr_len + len)) {
+		err = vireo_translate(&nq->q, segs->addr, segs->len, VHOST_ACCESS_RO, &from, &got);
+		if (unlikely(err))
+			return err;
+		if (likely(got == segs->len)) {
+			err = tx_header_get(hdr, from, nq->sock_hlen);
+			return err ?: vireo_copy_from_user(data, from + nq->hdr_len, len);
+		}
+	}
+	err = vireo_copy_from_guest(&nq->q, segs, 0, hdr, nq->sock_hlen);
+	return err ?: vireo_copy_from_guest(&nq->q, segs, nq->hdr_len, data, len);
+}
+
+/*
  * Copy a packet of @len bytes and its header to a fragment, and add it to the
  * batch. 0, or a negative errno: the chain was not used.
  */
@@ -107,17 +151,14 @@ static int tx_add(struct tx_turn *turn, const struct vq_seg *segs, u32 len)
 		     SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
 	struct xdp_buff *xdp = &tx->xdp[tx->n];
 	struct tun_xdp_hdr *hdr;
-	void *buf;
 	int err;
 
-	buf = page_frag_alloc(&tx->frags, buflen, GFP_KERNEL);
-	if (unlikely(!buf))
+	hdr = page_frag_alloc(&tx->frags, buflen, GFP_KERNEL);
+	if (unlikely(!hdr))
 		return -ENOMEM;
-	hdr = buf;
-	memset(&hdr->gso, 0, sizeof(hdr->gso));
-	err = vireo_copy_from_guest(&nq->q, segs, 0, &hdr->gso, nq->sock_hlen);
-	if (likely(!err))
-		err = vireo_copy_from_guest(&nq->q, segs, nq->hdr_len, buf + turn->pad, len);
+	hdr->buflen = buflen;
+	hdr->gso = (struct virtio_net_hdr){};
+	err = tx_copy(nq, segs, &hdr->gso, (void *)hdr + turn->pad, len);
 	if (unlikely(err)) {
 		vireo_memory_error(&nq->q, err);
 		goto err_free;
@@ -126,17 +167,16 @@ static int tx_add(struct tx_turn *turn, const struct vq_seg *segs, u32 len)
 		nq->q.stats.drops++;
 		goto err_free;
 	}
+	xdp_init_buff(xdp, buflen, NULL);
+	xdp_prepare_buff(xdp, (void *)hdr, turn->pad, len, true);
 	turn->packets++;
 	turn->bytes += len;
-	hdr->buflen = buflen;
-	xdp_init_buff(xdp, buflen, NULL);
-	xdp_prepare_buff(xdp, buf, turn->pad, len, true);
 	if (++tx->n == VIREO_BATCH)
 		tx_flush(turn);
 	return 0;
 
 err_free:
-	page_frag_free(buf);
+	page_frag_free(hdr);
 	return err;
 }
 
