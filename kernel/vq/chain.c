@@ -126,7 +126,7 @@ static bool pieces_cover(const struct vq_piece *pieces, u32 npieces, u32 len)
 int vq_expand(struct vq *vq, const struct vq_batch *batch, struct vq_chain *chain,
 	      const struct vq_piece *pieces, u32 npieces, struct vq_seg *segs, u32 max_segs)
 {
-	struct vq_walk walk = { .segs = segs, .room = max_segs };
+	struct vq_walk walk = { .next = segs, .max_segs = max_segs, .nin = chain->nin };
 	u32 count = chain->table_len / DESC_BYTES;
 	u32 direct = chain->nout + chain->nin;
 	enum vq_error error;
@@ -135,10 +135,8 @@ int vq_expand(struct vq *vq, const struct vq_batch *batch, struct vq_chain *chai
 		return -EINVAL;
 	if (direct > max_segs)
 		return vq_fail(vq, VQ_ERR_TOO_LONG);
-	for (walk.nout = 0; walk.nout < direct; walk.nout++)
-		segs[walk.nout] = batch->segs[chain->first + walk.nout];
-	walk.nout = chain->nout;
-	walk.nin = chain->nin;
+	while (walk.nsegs < direct)
+		*walk.next++ = batch->segs[chain->first + walk.nsegs++];
 
 	if (!vq_access_begin(pieces->ptr, pieces->len))
 		return vq_fail(vq, VQ_ERR_FAULT);
@@ -151,7 +149,7 @@ int vq_expand(struct vq *vq, const struct vq_batch *batch, struct vq_chain *chai
 		return vq_fail(vq, error);
 
 	chain->first = 0;
-	chain->nout = walk.nout;
+	chain->nout = walk.nsegs - walk.nin;
 	chain->nin = walk.nin;
 	chain->table_len = 0;
 	return 0;

@@ -48,31 +48,30 @@ struct vq_desc_halves {
 #define VQ_PACKED_ID(rest) ((u16)((rest) >> 32))
 #define VQ_PACKED_FLAGS(rest) ((u16)((rest) >> 48))
 
-/* The segments of one chain, as they are being collected. */
+/* Where segments are collected: those of a chain behind those of the chains before. */
 struct vq_walk {
-	struct vq_seg *segs;
-	u32 room;
-	u32 nout;
-	u32 nin;
+	struct vq_seg *next;
+	u32 nsegs;
+	u32 max_segs;
+	u32 nin; /* device-writable ones of the chain that is being walked */
 };
 
 static __always_inline enum vq_error vq_walk_add(struct vq_walk *walk, u64 addr, u32 len,
 						 u16 flags)
 {
-	bool in = flags & VQ_DESC_F_WRITE;
-	u32 n = walk->nout + walk->nin;
-
 	if (unlikely(!len))
 		return VQ_OK;
-	/* virtio 1.2, 2.7.4.2: device-writable elements come last. */
-	if (unlikely(!in && walk->nin))
-		return VQ_ERR_ORDER;
-	if (unlikely(n == walk->room))
+	if (unlikely(walk->nsegs == walk->max_segs))
 		return VQ_ERR_TOO_LONG;
-	walk->segs[n].addr = addr;
-	walk->segs[n].len = len;
-	walk->nin += in;
-	walk->nout += !in;
+	if (flags & VQ_DESC_F_WRITE)
+		walk->nin++;
+	else if (unlikely(walk->nin))
+		/* virtio 1.2, 2.7.4.2: device-writable elements come last. */
+		return VQ_ERR_ORDER;
+	walk->next->addr = addr;
+	walk->next->len = len;
+	walk->next++;
+	walk->nsegs++;
 	return VQ_OK;
 }
 

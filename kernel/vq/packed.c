@@ -110,6 +110,7 @@ int vq_packed_pop(struct vq *vq, struct vq_batch *batch)
 	struct packed_pos pos = { .slot = vq->avail_pos, .wrap = vq->avail_wrap };
 	u32 inflight = vq->inflight;
 	enum vq_error error = VQ_OK;
+	struct vq_walk walk = { .next = batch->segs, .max_segs = batch->max_segs };
 	__le16 flags;
 	u32 n;
 
@@ -120,10 +121,6 @@ int vq_packed_pop(struct vq *vq, struct vq_batch *batch)
 
 	for (n = 0; n < batch->max_chains; n++) {
 		struct vq_chain *chain = &batch->chains[n];
-		struct vq_walk walk = {
-			.segs = batch->segs + batch->nsegs,
-			.room = batch->max_segs - batch->nsegs,
-		};
 
 		VQ_GET(flags, &ring[pos.slot].flags, fault);
 		if (!packed_is_avail(le16_to_cpu(flags), pos.wrap))
@@ -136,6 +133,7 @@ int vq_packed_pop(struct vq *vq, struct vq_batch *batch)
 
 		chain->first = batch->nsegs;
 		chain->table_len = 0;
+		walk.nin = 0;
 		error = packed_walk(vq, pos.slot, chain, &walk);
 		if (unlikely(error))
 			break;
@@ -143,9 +141,9 @@ int vq_packed_pop(struct vq *vq, struct vq_batch *batch)
 			error = VQ_ERR_OVERCOMMIT;
 			break;
 		}
-		chain->nout = walk.nout;
 		chain->nin = walk.nin;
-		batch->nsegs += walk.nout + walk.nin;
+		chain->nout = walk.nsegs - batch->nsegs - walk.nin;
+		batch->nsegs = walk.nsegs;
 		inflight += chain->slots;
 		packed_advance(vq, &pos, chain->slots);
 	}

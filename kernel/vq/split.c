@@ -42,26 +42,32 @@ fault:
 	return vq_fail(vq, VQ_ERR_FAULT);
 }
 
+/* What a pop takes from the queue, so that writes to the batch leave it in registers. */
+struct split_source {
+	const struct vq_desc_halves __vq_mem *table;
+	u32 num;
+	u32 links; /* to be followed yet, in all chains together */
+};
+
 /*
  * Follow the links of a chain through the descriptor table. All chains of a
- * pop are in the table at once, so together they have fewer @links than it has
+ * pop are in the table at once, so together they have fewer links than it has
  * descriptors, or one of them goes in circles.
  */
-static __always_inline enum vq_error split_walk(const struct vq *vq, u16 head, u32 *links,
-						struct vq_chain *chain, struct vq_walk *walk)
+static __always_inline enum vq_error split_walk(const struct vq *vq, struct split_source *source,
+						struct vq_chain *chain, u32 i, struct vq_walk *walk)
 {
-	const struct vq_desc_halves __vq_mem *table = vq->desc;
-	u32 i = head;
 	enum vq_error error;
 	__le64 addr, half;
 	u64 rest;
 
-	if (unlikely(i >= vq->num))
+	if (unlikely(i >= source->num))
 		return VQ_ERR_HEAD;
 	for (;;) {
-		i = vq_index_nospec(i, vq->num);
-		VQ_GET(addr, &table[i].addr, fault);
-		VQ_GET(half, &table[i].rest, fault);
+		/* Under speculation too: the size is a power of two. */
+		i &= source->num - 1;
+		VQ_GET(addr, &source->table[i].addr, fault);
+		VQ_GET(half, &source->table[i].rest, fault);
 		rest = le64_to_cpu(half);
 
 		if (VQ_SPLIT_FLAGS(rest) & VQ_DESC_F_INDIRECT)
@@ -75,9 +81,9 @@ static __always_inline enum vq_error split_walk(const struct vq *vq, u16 head, u
 			return VQ_OK;
 
 		i = VQ_SPLIT_NEXT(rest);
-		if (unlikely(i >= vq->num))
+		if (unlikely(i >= source->num))
 			return VQ_ERR_NEXT;
-		if (unlikely(!--*links))
+		if (unlikely(!--source->links))
 			return VQ_ERR_LOOP;
 	}
 fault:
@@ -87,9 +93,12 @@ fault:
 int vq_split_pop(struct vq *vq, struct vq_batch *batch)
 {
 	const struct vq_split_avail __vq_mem *avail = vq->driver;
-	u16 pos = vq->avail_pos;
+	const __le16 __vq_mem *heads = avail->ring;
+	struct split_source source = { .table = vq->desc, .num = vq->num, .links = vq->num };
+	struct vq_walk walk = { .next = batch->segs, .max_segs = batch->max_segs };
+	struct vq_chain *chain = batch->chains;
+	u32 pos = vq->avail_pos;
 	enum vq_error error = VQ_OK;
-	u32 links = vq->num;
 	u32 ready, n = 0;
 	__le16 idx, head;
 
@@ -100,13 +109,13 @@ int vq_split_pop(struct vq *vq, struct vq_batch *batch)
 
 	VQ_GET(idx, &avail->idx, fault);
 	ready = (u16)(le16_to_cpu(idx) - pos);
-	if (unlikely(ready > vq->num)) {
+	if (unlikely(ready > source.num)) {
 		error = VQ_ERR_AVAIL_IDX;
 		goto out;
 	}
 	/* An entry of the avail ring stands for a descriptor at the least. */
-	if (unlikely(ready > vq->num - vq->inflight)) {
-		ready = vq->num - vq->inflight;
+	if (unlikely(ready > source.num - vq->inflight)) {
+		ready = source.num - vq->inflight;
 		error = VQ_ERR_OVERCOMMIT;
 	}
 	if (ready > batch->max_chains)
@@ -117,31 +126,26 @@ int vq_split_pop(struct vq *vq, struct vq_batch *batch)
 	 */
 	vq_rmb();
 
-	for (; n < ready; n++) {
-		struct vq_chain *chain = &batch->chains[n];
-		struct vq_walk walk = {
-			.segs = batch->segs + batch->nsegs,
-			.room = batch->max_segs - batch->nsegs,
-		};
-
-		VQ_GET(head, &avail->ring[(u16)(pos + n) & (vq->num - 1)], fault);
+	for (; n < ready; n++, chain++, pos++) {
+		VQ_GET(head, &heads[pos & (source.num - 1)], fault);
 		chain->id = le16_to_cpu(head);
 		chain->slots = 1;
 		chain->first = batch->nsegs;
 		chain->table_len = 0;
-		error = split_walk(vq, chain->id, &links, chain, &walk);
+		walk.nin = 0;
+		error = split_walk(vq, &source, chain, le16_to_cpu(head), &walk);
 		if (unlikely(error))
 			goto out;
-		chain->nout = walk.nout;
 		chain->nin = walk.nin;
-		batch->nsegs += walk.nout + walk.nin;
+		chain->nout = walk.nsegs - batch->nsegs - walk.nin;
+		batch->nsegs = walk.nsegs;
 	}
 out:
 	vq_access_end();
 	/* What is wrong behind good chains is found again when they are gone. */
 	if (unlikely(error && !n))
 		return vq_fail(vq, error);
-	vq->avail_pos = pos + n;
+	vq->avail_pos = pos;
 	vq->inflight += n;
 	batch->nchains = n;
 	return n;
