@@ -119,6 +119,16 @@ static int rx_pop(struct vireo_net_rx *rx)
 }
 
 /*
+ * Put the chains that were popped and not used back. Also when they are wanted
+ * for the next packet: one whose table was read does not know it any more.
+ */
+static void rx_unpop(struct vireo_net_rx *rx)
+{
+	vireo_unpop(&rx->nq.q, rx->next, rx->end - rx->next);
+	rx->end = rx->next;
+}
+
+/*
  * Find buffers for @need bytes: q->iov is where they are, used entries for
  * their chains are staged from q->used[rx->next] on.
  *
@@ -246,6 +256,7 @@ static int rx_packet(struct vireo_net_rx *rx, struct socket *sock, u32 len)
 	if (unlikely(ret != len)) {
 		/* Not what was announced: the buffers serve for the next. */
 		q->stats.backend_errors++;
+		rx_unpop(rx);
 		return 0;
 	}
 	if (vireo_logging(q))
@@ -264,8 +275,7 @@ static int rx_stall(struct vireo_net_rx *rx)
 
 	for (i = rx->next; i < rx->end; i++)
 		skip += q->chains[i].slots;
-	vireo_unpop(q, rx->next, rx->end - rx->next);
-	rx->end = rx->next;
+	rx_unpop(rx);
 	if (rx_publish(rx))
 		return -EFAULT;
 	if (vireo_enable_kick(q, skip) <= 0) {
@@ -304,6 +314,7 @@ static int rx_step(struct vireo_net_rx *rx, struct socket *sock, u64 *bytes)
 	if (ret == RX_NO_BUFFERS)
 		return rx_stall(rx);
 	if (unlikely(ret == RX_TOO_SMALL)) {
+		rx_unpop(rx);
 		rx_drop(rx, sock);
 		return 0;
 	}
@@ -330,7 +341,6 @@ void vireo_net_rx_run(struct vireo_queue *q)
 	} while (++packets < VIREO_NET_PACKETS && bytes < VIREO_NET_BYTES);
 	vireo_queue_again(q);
 out:
-	vireo_unpop(q, rx->next, rx->end - rx->next);
-	rx->end = rx->next;
+	rx_unpop(rx);
 	rx_publish(rx);
 }
