@@ -271,11 +271,15 @@ EXPORT_SYMBOL_NS_GPL(vireo_queue_stop, VIREO);
  * vireo_queue_break() - stop serving, and tell the owner
  * @q: queue, mutex held
  * @error: enum vireo_queue_error
+ *
+ * The first error counts: what else fails until the turn ends follows from it.
  */
 void vireo_queue_break(struct vireo_queue *q, u32 error)
 {
 	bool rule = error > VIREO_ERROR_RING_FAULT && error < VIREO_ERROR_ADDRESS;
 
+	if (q->error)
+		return;
 	q->error = error;
 	q->stats.last_error = error;
 	if (rule || error == VIREO_ERROR_DIRECTION || error == VIREO_ERROR_BASE)
