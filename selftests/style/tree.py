@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 # C that follows the kernel's style, since the kernel compiles it.
-KERNEL_ROOMS = ("kernel/", "include/", "selftests/kunit/", "selftests/lab/testmod/", "selftests/vq/")
+KERNEL_ROOMS = (
+    "kernel/", "include/", "selftests/bench/net/floor/", "selftests/kunit/", "selftests/lab/testmod/", "selftests/vq/",
+)  # fmt: skip
 
 
 class Tree:
