@@ -13,6 +13,7 @@
 
 #define NULL_QUEUES 2
 #define NULL_BUDGET 1024 /* chains in one turn */
+#define NULL_BYTES 0x80000 /* written in one turn, and to one chain */
 
 struct vireo_null {
 	struct vireo_dev dev;
@@ -20,7 +21,10 @@ struct vireo_null {
 	struct vireo_queue *pointers[NULL_QUEUES];
 };
 
-/* Fill a chain's writable segments. 0, or a negative errno of the memory. */
+/*
+ * Fill a chain's writable segments, of which a driver may make gigabytes, up to
+ * NULL_BYTES. 0, or a negative errno of the memory.
+ */
 static int null_fill(struct vireo_queue *q, const struct vq_chain *chain, struct vq_seg *segs,
 		     u32 *written)
 {
@@ -33,7 +37,7 @@ static int null_fill(struct vireo_queue *q, const struct vq_chain *chain, struct
 		return n;
 	for (i = 0; i < n; i++) {
 		void __user *base = q->iov[i].iov_base;
-		size_t left = q->iov[i].iov_len;
+		size_t left = min_t(size_t, q->iov[i].iov_len, NULL_BYTES - *written);
 		u8 pattern[256];
 
 		memset(pattern, VIREO_NULL_PATTERN, sizeof(pattern));
@@ -52,15 +56,15 @@ static int null_fill(struct vireo_queue *q, const struct vq_chain *chain, struct
 	return 0;
 }
 
-/* One batch. Its number of chains; negative: the turn is over. */
-static int null_batch(struct vireo_queue *q)
+/* One batch, cut short when @bytes reaches NULL_BYTES. Chains; negative: the turn is over. */
+static int null_batch(struct vireo_queue *q, u64 *bytes)
 {
 	int n = vireo_pop(q, 0, VIREO_BATCH);
 	int i, err = 0;
 
 	if (n <= 0)
 		return n;
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n && *bytes < NULL_BYTES; i++) {
 		struct vq_chain *chain = &q->chains[i];
 		struct vq_seg *segs;
 		u32 written;
@@ -76,21 +80,23 @@ static int null_batch(struct vireo_queue *q)
 		vq_stage(&q->used[i], chain, written);
 		q->stats.packets++;
 		q->stats.bytes += written;
+		*bytes += written;
 	}
 	vireo_unpop(q, i, n - i);
 	if (vireo_publish(q, 0, i) || err)
 		return err ?: -EFAULT;
-	return n;
+	return i;
 }
 
 static void null_run(struct vireo_queue *q)
 {
 	int n, done = 0;
+	u64 bytes = 0;
 
 	if (vireo_disable_kick(q))
 		return;
 	for (;;) {
-		n = null_batch(q);
+		n = null_batch(q, &bytes);
 		if (n < 0)
 			return;
 		if (!n) {
@@ -101,7 +107,7 @@ static void null_run(struct vireo_queue *q)
 			vireo_disable_kick(q);
 		}
 		done += n;
-		if (done >= NULL_BUDGET) {
+		if (done >= NULL_BUDGET || bytes >= NULL_BYTES) {
 			vireo_queue_again(q);
 			return;
 		}
@@ -175,10 +181,35 @@ static long null_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return get_user(on, (u32 __user *)arg) ? -EFAULT : null_set_backend(null, on);
 }
 
+static ssize_t null_read_iter(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct file *file = iocb->ki_filp;
+	struct vireo_null *null = file->private_data;
+
+	return vireo_dev_read_iter(&null->dev, to, file->f_flags & O_NONBLOCK);
+}
+
+static ssize_t null_write_iter(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct vireo_null *null = iocb->ki_filp->private_data;
+
+	return vireo_dev_write_iter(&null->dev, from);
+}
+
+static __poll_t null_poll(struct file *file, poll_table *wait)
+{
+	struct vireo_null *null = file->private_data;
+
+	return vireo_dev_poll(&null->dev, file, wait);
+}
+
 static const struct file_operations null_fops = {
 	.owner = THIS_MODULE,
 	.open = null_open,
 	.release = null_release,
+	.read_iter = null_read_iter,
+	.write_iter = null_write_iter,
+	.poll = null_poll,
 	.unlocked_ioctl = null_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,

@@ -108,8 +108,8 @@ enum vireo_queue_error {
 
 /*
  * /dev/vireo-null, for selftests and benchmarks: a device of two queues that
- * fills each chain's writable segments with VIREO_NULL_PATTERN and gives it
- * back. The backend is on (1) or off (0) for both queues.
+ * fills each chain's writable segments, up to 512 KiB, with VIREO_NULL_PATTERN
+ * and gives it back. The backend is on (1) or off (0) for both queues.
  */
 #define VIREO_NULL_PATTERN 0xA5
 #define VIREO_NULL_SET_BACKEND _IOW(VIREO_IOCTL, 0xc0, __u32)
