@@ -8,9 +8,6 @@
 #define VIREO_COMPAT_H
 
 #include <linux/eventfd.h>
-#include <linux/gfp.h>
-#include <linux/mm_types.h>
-#include <linux/mm.h>
 
 /* Linux 6.8 dropped the count, which was always 1. */
 static inline void vireo_eventfd_signal(struct eventfd_ctx *ctx)
@@ -19,18 +16,6 @@ static inline void vireo_eventfd_signal(struct eventfd_ctx *ctx)
 	eventfd_signal(ctx, 1);
 #else
 	eventfd_signal(ctx);
-#endif
-}
-
-/* Linux 6.10 has a function that gives a cache's page back. */
-static inline void vireo_page_frag_cache_drain(struct page_frag_cache *cache)
-{
-#ifdef VIREO_HAVE_PAGE_FRAG_CACHE_DRAIN
-	page_frag_cache_drain(cache);
-#else
-	if (cache->va)
-		__page_frag_cache_drain(virt_to_head_page(cache->va), cache->pagecnt_bias);
-	cache->va = NULL;
 #endif
 }
 

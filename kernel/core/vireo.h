@@ -305,6 +305,17 @@ void vireo_poll_stop(struct vireo_poll *poll);
 /* stats.c */
 long vireo_stats_get(struct vireo_dev *dev, struct vireo_queue_stats __user *argp);
 
+/* Where guest memory lies, if it is where the last was; NULL: it is not. */
+static inline void __user *vireo_translate_hot(const struct vireo_queue *q, u64 addr, u64 len,
+					       u8 perm)
+{
+	u64 offset = addr - q->hot.start;
+
+	if (unlikely(offset >= q->hot.size || len > q->hot.size - offset || perm & ~q->hot.perm))
+		return NULL;
+	return (void __user *)(q->hot.uaddr + offset);
+}
+
 /**
  * vireo_translate() - where a guest address lies in the owner's memory
  * @q: queue, mutex held
@@ -323,14 +334,10 @@ long vireo_stats_get(struct vireo_dev *dev, struct vireo_queue_stats __user *arg
 static inline int vireo_translate(struct vireo_queue *q, u64 addr, u64 len, u8 perm,
 				  void __user **to, u64 *got)
 {
-	u64 offset = addr - q->hot.start;
-
-	if (likely(offset < q->hot.size && len <= q->hot.size - offset &&
-		   !(perm & ~q->hot.perm))) {
-		*to = (void __user *)(q->hot.uaddr + offset);
-		*got = len;
+	*to = vireo_translate_hot(q, addr, len, perm);
+	*got = len;
+	if (likely(*to))
 		return 0;
-	}
 	return vireo_translate_slow(q, addr, len, perm, to, got);
 }
 
@@ -349,14 +356,12 @@ static inline int vireo_translate(struct vireo_queue *q, u64 addr, u64 len, u8 p
 static inline int vireo_translate_iov(struct vireo_queue *q, const struct vq_seg *segs, u32 n,
 				      u8 perm, struct iovec *iov, u32 max)
 {
-	u64 offset = segs->addr - q->hot.start;
-
 	/* One segment, where the last was: nearly always. */
-	if (likely(n == 1 && max && offset < q->hot.size && segs->len <= q->hot.size - offset &&
-		   !(perm & ~q->hot.perm))) {
-		iov->iov_base = (void __user *)(q->hot.uaddr + offset);
+	if (likely(n == 1 && max)) {
+		iov->iov_base = vireo_translate_hot(q, segs->addr, segs->len, perm);
 		iov->iov_len = segs->len;
-		return 1;
+		if (likely(iov->iov_base))
+			return 1;
 	}
 	return vireo_translate_many(q, segs, n, perm, iov, max);
 }

@@ -12,6 +12,7 @@
 #include <linux/net.h>
 #include <linux/virtio_net.h>
 
+#include "frags.h"
 #include "vireo.h"
 
 /* As <linux/vhost.h> and virtio 1.2, 5.1.2 number them. */
@@ -46,7 +47,7 @@ struct vireo_net_queue {
  */
 struct vireo_net_tx {
 	struct vireo_net_queue nq;
-	struct page_frag_cache frags;
+	struct vireo_frags frags;
 	struct xdp_buff *xdp;
 	u32 n;
 };
@@ -58,6 +59,9 @@ struct vireo_net_tx {
  * @packets: taken from @ring, not delivered yet
  * @head: first of them
  * @tail: behind the last
+ * @taken: chains of the packet under way, from @next on
+ * @niov: entries of q->iov that they have
+ * @msg: for the socket; all zero but for what a packet sets
  * @staged: in q->used, from here on entries are not published yet
  * @next: in q->chains, the first chain that is popped and not used
  * @end: behind the last that is popped
@@ -73,6 +77,9 @@ struct vireo_net_rx {
 	u32 staged;
 	u32 next;
 	u32 end;
+	u32 taken;
+	u32 niov;
+	struct msghdr msg;
 };
 
 struct vireo_net {

@@ -134,7 +134,7 @@ static void rx_unpop(struct vireo_net_rx *rx)
  *
  * Return: 0; RX_NO_BUFFERS, RX_TOO_SMALL; or negative: the turn is over.
  */
-static int rx_collect(struct vireo_net_rx *rx, u32 need, u32 *nchains, u32 *niov)
+static int rx_collect(struct vireo_net_rx *rx, u32 need)
 {
 	struct vireo_queue *q = &rx->nq.q;
 	bool mergeable = vireo_has(q, VIREO_NET_F_MRG_RXBUF);
@@ -174,8 +174,8 @@ static int rx_collect(struct vireo_net_rx *rx, u32 need, u32 *nchains, u32 *niov
 		left -= len;
 		taken++;
 	} while (left && mergeable);
-	*nchains = taken;
-	*niov = count;
+	rx->taken = taken;
+	rx->niov = count;
 	return left ? RX_TOO_SMALL : 0;
 }
 
@@ -200,11 +200,11 @@ static int rx_put(const struct iovec *iov, u32 offset, const void *from, u32 len
  * virtio 1.2, 5.1.6.4.1: num_buffers is there, and says how many, whenever
  * the header has the field.
  */
-static int rx_header(struct vireo_net_rx *rx, u32 nchains)
+static int rx_header(struct vireo_net_rx *rx)
 {
 	struct virtio_net_hdr_mrg_rxbuf hdr = {};
 	const struct iovec *iov = rx->nq.q.iov;
-	__le16 n = cpu_to_le16(nchains);
+	__le16 n = cpu_to_le16(rx->taken);
 	u32 offset = offsetof(struct virtio_net_hdr_mrg_rxbuf, num_buffers);
 
 	if (unlikely(!rx->nq.sock_hlen)) {
@@ -235,23 +235,23 @@ static int rx_packet(struct vireo_net_rx *rx, struct socket *sock, u32 len)
 {
 	struct vireo_queue *q = &rx->nq.q;
 	u32 need = rx->nq.hdr_len + len;
-	u32 nchains, niov;
-	struct msghdr msg = {};
+	struct msghdr *msg = &rx->msg;
 	int ret;
 
-	ret = rx_collect(rx, need, &nchains, &niov);
+	ret = rx_collect(rx, need);
 	if (unlikely(ret))
 		return ret;
 	if (likely(rx->ring))
-		msg.msg_control = rx->packets[rx->head++];
-	if (likely(niov == 1))
-		iov_iter_ubuf(&msg.msg_iter, ITER_DEST, q->iov->iov_base, need);
+		msg->msg_control = rx->packets[rx->head++];
+	if (likely(rx->niov == 1))
+		iov_iter_ubuf(&msg->msg_iter, ITER_DEST, q->iov->iov_base, need);
 	else
-		iov_iter_init(&msg.msg_iter, ITER_DEST, q->iov, niov, need);
-	iov_iter_advance(&msg.msg_iter, rx->nq.hdr_len - rx->nq.sock_hlen);
+		iov_iter_init(&msg->msg_iter, ITER_DEST, q->iov, rx->niov, need);
+	if (unlikely(!rx->nq.sock_hlen))
+		iov_iter_advance(&msg->msg_iter, rx->nq.hdr_len);
 	len += rx->nq.sock_hlen;
-	ret = sock->ops->recvmsg(sock, &msg, len, MSG_DONTWAIT | MSG_TRUNC);
-	if (unlikely(ret == -EFAULT || (ret == len && rx_header(rx, nchains))))
+	ret = sock->ops->recvmsg(sock, msg, len, MSG_DONTWAIT | MSG_TRUNC);
+	if (unlikely(ret == -EFAULT || (ret == len && rx_header(rx))))
 		return vireo_memory_error(q, -EFAULT);
 	if (unlikely(ret != len)) {
 		/* Not what was announced: the buffers serve for the next. */
@@ -260,8 +260,8 @@ static int rx_packet(struct vireo_net_rx *rx, struct socket *sock, u32 len)
 		return 0;
 	}
 	if (vireo_logging(q))
-		vireo_log_iov(q, q->iov, niov, need);
-	rx->next += nchains;
+		vireo_log_iov(q, q->iov, rx->niov, need);
+	rx->next += rx->taken;
 	q->stats.packets++;
 	q->stats.bytes += need - rx->nq.hdr_len;
 	return 0;

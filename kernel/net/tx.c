@@ -43,7 +43,7 @@ int vireo_net_tx_init(struct vireo_net_tx *tx)
 
 void vireo_net_tx_free(struct vireo_net_tx *tx)
 {
-	vireo_page_frag_cache_drain(&tx->frags);
+	vireo_frags_free(&tx->frags);
 	kvfree(tx->xdp);
 }
 
@@ -122,18 +122,14 @@ fault:
 static int tx_copy(struct vireo_net_queue *nq, const struct vq_seg *segs, void *hdr, void *data,
 		   u32 len)
 {
-	void __user *from;
-	u64 got;
+	void __user *from = NULL;
 	int err;
 
-	if (likely(segs->len == nq->hdr_len + len)) {
-		err = vireo_translate(&nq->q, segs->addr, segs->len, VHOST_ACCESS_RO, &from, &got);
-		if (unlikely(err))
-			return err;
-		if (likely(got == segs->len)) {
-			err = tx_header_get(hdr, from, nq->sock_hlen);
-			return err ?: vireo_copy_from_user(data, from + nq->hdr_len, len);
-		}
+	if (likely(segs->len == nq->hdr_len + len))
+		from = vireo_translate_hot(&nq->q, segs->addr, segs->len, VHOST_ACCESS_RO);
+	if (likely(from)) {
+		err = tx_header_get(hdr, from, nq->sock_hlen);
+		return err ?: vireo_copy_from_user(data, from + nq->hdr_len, len);
 	}
 	err = vireo_copy_from_guest(&nq->q, segs, 0, hdr, nq->sock_hlen);
 	return err ?: vireo_copy_from_guest(&nq->q, segs, nq->hdr_len, data, len);
@@ -149,13 +145,17 @@ static int tx_add(struct tx_turn *turn, const struct vq_seg *segs, u32 len)
 	struct vireo_net_queue *nq = &tx->nq;
 	u32 buflen = SKB_DATA_ALIGN(turn->pad + len) +
 		     SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
-	struct xdp_buff *xdp = &tx->xdp[tx->n];
+	struct xdp_buff *xdp;
 	struct tun_xdp_hdr *hdr;
 	int err;
 
-	hdr = page_frag_alloc(&tx->frags, buflen, GFP_KERNEL);
-	if (unlikely(!hdr))
-		return -ENOMEM;
+	if (unlikely(!vireo_frags_has(&tx->frags, buflen))) {
+		/* What the stack is done with then can be used again. */
+		tx_flush(turn);
+		if (vireo_frags_refill(&tx->frags, buflen))
+			return -ENOMEM;
+	}
+	hdr = vireo_frags_get(&tx->frags, buflen);
 	hdr->buflen = buflen;
 	hdr->gso = (struct virtio_net_hdr){};
 	err = tx_copy(nq, segs, &hdr->gso, (void *)hdr + turn->pad, len);
@@ -167,6 +167,7 @@ static int tx_add(struct tx_turn *turn, const struct vq_seg *segs, u32 len)
 		nq->q.stats.drops++;
 		goto err_free;
 	}
+	xdp = &tx->xdp[tx->n];
 	xdp_init_buff(xdp, buflen, NULL);
 	xdp_prepare_buff(xdp, (void *)hdr, turn->pad, len, true);
 	turn->packets++;
