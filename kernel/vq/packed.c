@@ -9,33 +9,45 @@
  */
 #include "engine.h"
 
-/* A place in the ring, and the wrap counter that goes with it. */
+#define MARKS (VQ_DESC_F_AVAIL | VQ_DESC_F_USED)
+
+/*
+ * A place in the ring, and the wrap counter that goes with it in the form in
+ * which a used descriptor shows it: both bits are as the counter (2.8.1).
+ */
 struct packed_pos {
 	u32 slot;
-	bool wrap;
+	u16 marks;
 };
 
-static __always_inline void packed_advance(const struct vq *vq, struct packed_pos *pos, u32 slots)
+static __always_inline struct packed_pos packed_pos(u16 slot, bool wrap)
+{
+	struct packed_pos pos = { .slot = slot, .marks = wrap ? MARKS : 0 };
+
+	return pos;
+}
+
+static __always_inline void packed_advance(u32 num, struct packed_pos *pos, u32 slots)
 {
 	pos->slot += slots;
-	if (pos->slot >= vq->num) {
-		pos->slot -= vq->num;
-		pos->wrap = !pos->wrap;
+	if (pos->slot >= num) {
+		pos->slot -= num;
+		pos->marks ^= MARKS;
 	}
 }
 
 static __always_inline struct packed_pos packed_avail_pos(const struct vq *vq, u32 skip)
 {
-	struct packed_pos pos = { .slot = vq->avail_pos, .wrap = vq->avail_wrap };
+	struct packed_pos pos = packed_pos(vq->avail_pos, vq->avail_wrap);
 
-	packed_advance(vq, &pos, skip);
+	packed_advance(vq->num, &pos, skip);
 	return pos;
 }
 
 /* virtio 1.2, 2.8.1: the avail bit is the driver's counter, the used bit not. */
-static __always_inline bool packed_is_avail(u16 flags, bool wrap)
+static __always_inline bool packed_is_avail(u16 flags, u16 marks)
 {
-	return !!(flags & VQ_DESC_F_AVAIL) == wrap && !!(flags & VQ_DESC_F_USED) != wrap;
+	return ((flags ^ marks) & MARKS) == VQ_DESC_F_USED;
 }
 
 /* Two fields that the other side reads as one, written with one access. */
@@ -59,33 +71,36 @@ fault:
 	return vq_fail(vq, VQ_ERR_FAULT);
 }
 
+/* What a pop takes from the queue, so that writes to the batch leave it in registers. */
+struct packed_source {
+	const struct vq_desc_halves __vq_mem *ring;
+	u32 num;
+	u32 room; /* slots that are not in flight */
+	struct packed_pos pos;
+};
+
 /*
  * Read the descriptors of a chain, which lie one behind the other and may pass
  * the end of the ring. The driver makes the first available last (2.8.6), so
- * the others need not be looked at for it.
+ * the others need not be looked at for it; of the first, @rest has been read.
  */
-static __always_inline enum vq_error packed_walk(const struct vq *vq, u32 slot,
-						 struct vq_chain *chain, struct vq_walk *walk)
+static __always_inline enum vq_error packed_walk(const struct vq *vq, struct packed_source *source,
+						 u64 rest, struct vq_chain *chain,
+						 struct vq_walk *walk)
 {
-	const struct vq_desc_halves __vq_mem *ring = vq->desc;
+	u32 slot = source->pos.slot;
 	u32 slots = 0;
 	enum vq_error error;
 	__le64 addr, half;
-	u64 rest;
 
-	do {
-		if (unlikely(slots == vq->num))
-			return VQ_ERR_LOOP;
-		VQ_GET(addr, &ring[slot].addr, fault);
-		VQ_GET(half, &ring[slot].rest, fault);
-		rest = le64_to_cpu(half);
-		if (++slot == vq->num)
-			slot = 0;
-		slots++;
-
+	for (;;) {
+		/* Full with what is in flight, or with this chain alone. */
+		if (unlikely(slots == source->room))
+			return source->room < source->num ? VQ_ERR_OVERCOMMIT : VQ_ERR_LOOP;
+		VQ_GET(addr, &source->ring[slot].addr, fault);
 		if (VQ_PACKED_FLAGS(rest) & VQ_DESC_F_INDIRECT) {
 			/* virtio 1.2, 2.8.7: a list is of one kind. */
-			if (unlikely(slots != 1))
+			if (unlikely(slots))
 				return VQ_ERR_INDIRECT_FLAGS;
 			error = vq_chain_indirect(vq, chain, le64_to_cpu(addr), VQ_REST_LEN(rest),
 						  VQ_PACKED_FLAGS(rest));
@@ -95,10 +110,18 @@ static __always_inline enum vq_error packed_walk(const struct vq *vq, u32 slot,
 		}
 		if (unlikely(error))
 			return error;
-	} while (VQ_PACKED_FLAGS(rest) & VQ_DESC_F_NEXT);
-
+		slots++;
+		if (!(VQ_PACKED_FLAGS(rest) & VQ_DESC_F_NEXT))
+			break;
+		if (++slot == source->num)
+			slot = 0;
+		VQ_GET(half, &source->ring[slot].rest, fault);
+		rest = le64_to_cpu(half);
+	}
 	chain->id = VQ_PACKED_ID(rest);
 	chain->slots = slots;
+	source->room -= slots;
+	packed_advance(source->num, &source->pos, slots);
 	return VQ_OK;
 fault:
 	return VQ_ERR_FAULT;
@@ -106,24 +129,30 @@ fault:
 
 int vq_packed_pop(struct vq *vq, struct vq_batch *batch)
 {
-	const struct vq_packed_desc __vq_mem *ring = vq->desc;
-	struct packed_pos pos = { .slot = vq->avail_pos, .wrap = vq->avail_wrap };
-	u32 inflight = vq->inflight;
-	enum vq_error error = VQ_OK;
+	struct packed_source source = {
+		.ring = vq->desc,
+		.num = vq->num,
+		.room = vq->num - vq->inflight,
+		.pos = packed_pos(vq->avail_pos, vq->avail_wrap),
+	};
 	struct vq_walk walk = { .next = batch->segs, .max_segs = batch->max_segs };
-	__le16 flags;
+	struct vq_chain *chain = batch->chains;
+	enum vq_error error = VQ_OK;
+	__le64 half;
 	u32 n;
 
 	batch->nchains = 0;
 	batch->nsegs = 0;
-	if (!vq_access_begin(ring, sizeof(*ring)))
+	if (!vq_access_begin(source.ring, sizeof(*source.ring)))
 		return vq_fail(vq, VQ_ERR_FAULT);
 
-	for (n = 0; n < batch->max_chains; n++) {
-		struct vq_chain *chain = &batch->chains[n];
-
-		VQ_GET(flags, &ring[pos.slot].flags, fault);
-		if (!packed_is_avail(le16_to_cpu(flags), pos.wrap))
+	for (n = 0; n < batch->max_chains; n++, chain++) {
+		/*
+		 * Flags, and with them, in one access, id and length: those
+		 * were there before the flags were written.
+		 */
+		VQ_GET(half, &source.ring[source.pos.slot].rest, fault);
+		if (!packed_is_avail(VQ_PACKED_FLAGS(le64_to_cpu(half)), source.pos.marks))
 			break;
 		/*
 		 * virtio 1.2, 2.8.21.1: flags are written last. Pairs with the
@@ -134,27 +163,21 @@ int vq_packed_pop(struct vq *vq, struct vq_batch *batch)
 		chain->first = batch->nsegs;
 		chain->table_len = 0;
 		walk.nin = 0;
-		error = packed_walk(vq, pos.slot, chain, &walk);
+		error = packed_walk(vq, &source, le64_to_cpu(half), chain, &walk);
 		if (unlikely(error))
 			break;
-		if (unlikely(inflight + chain->slots > vq->num)) {
-			error = VQ_ERR_OVERCOMMIT;
-			break;
-		}
 		chain->nin = walk.nin;
 		chain->nout = walk.nsegs - batch->nsegs - walk.nin;
 		batch->nsegs = walk.nsegs;
-		inflight += chain->slots;
-		packed_advance(vq, &pos, chain->slots);
 	}
 out:
 	vq_access_end();
 	/* What is wrong behind good chains is found again when they are gone. */
 	if (unlikely(error && !n))
 		return vq_fail(vq, error);
-	vq->avail_pos = pos.slot;
-	vq->avail_wrap = pos.wrap;
-	vq->inflight = inflight;
+	vq->avail_pos = source.pos.slot;
+	vq->avail_wrap = source.pos.marks;
+	vq->inflight = source.num - source.room;
 	batch->nchains = n;
 	return n;
 fault:
@@ -198,10 +221,8 @@ fault:
 }
 
 /* A used descriptor but for its address, which the driver does not read. */
-static __always_inline __le64 packed_used(const struct vq_used *used, bool wrap)
+static __always_inline __le64 packed_used(const struct vq_used *used, u16 flags)
 {
-	u16 flags = wrap ? VQ_DESC_F_AVAIL | VQ_DESC_F_USED : 0;
-
 	/* virtio 1.2, 2.8.4: the length counts only with the write flag. */
 	if (used->len)
 		flags |= VQ_DESC_F_WRITE;
@@ -220,7 +241,7 @@ static __always_inline u32 packed_run_slots(const struct vq_used *used, u32 run)
 int vq_packed_publish(struct vq *vq, const struct vq_used *used, u32 n)
 {
 	struct vq_desc_halves __vq_mem *ring = vq->desc;
-	struct packed_pos pos = { .slot = vq->used_pos, .wrap = vq->used_wrap };
+	struct packed_pos pos = packed_pos(vq->used_pos, vq->used_wrap);
 	u32 i, run, slots, total = 0;
 	__le64 first = 0;
 	bool call;
@@ -234,19 +255,19 @@ int vq_packed_publish(struct vq *vq, const struct vq_used *used, u32 n)
 		 * used descriptors first, so that is written last.
 		 */
 		if (i)
-			VQ_PUT(packed_used(&used[i + run - 1], pos.wrap), &ring[pos.slot].rest,
+			VQ_PUT(packed_used(&used[i + run - 1], pos.marks), &ring[pos.slot].rest,
 			       fault);
 		else
-			first = packed_used(&used[run - 1], pos.wrap);
+			first = packed_used(&used[run - 1], pos.marks);
 		slots = packed_run_slots(used + i, run);
 		total += slots;
-		packed_advance(vq, &pos, slots);
+		packed_advance(vq->num, &pos, slots);
 	}
 	/* Pairs with the driver's read barrier behind its read of the flags. */
 	vq_wmb();
 	VQ_PUT(first, &ring[vq->used_pos].rest, fault);
 	vq->used_pos = pos.slot;
-	vq->used_wrap = pos.wrap;
+	vq->used_wrap = pos.marks;
 	vq->inflight -= total;
 	call = packed_wants_call(vq, total);
 	vq_access_end();
@@ -266,7 +287,7 @@ int vq_packed_has_avail(struct vq *vq, u32 skip)
 		return vq_fail(vq, VQ_ERR_FAULT);
 	VQ_GET(flags, &ring[pos.slot].flags, fault);
 	vq_access_end();
-	return packed_is_avail(le16_to_cpu(flags), pos.wrap);
+	return packed_is_avail(le16_to_cpu(flags), pos.marks);
 fault:
 	vq_access_end();
 	return vq_fail(vq, VQ_ERR_FAULT);
@@ -281,7 +302,7 @@ int vq_packed_enable_kick(struct vq *vq, u32 skip)
 	__le32 wish;
 
 	if (vq->event_idx)
-		wish = packed_event(pos.slot | (pos.wrap ? VQ_EVENT_WRAP : 0), VQ_EVENT_F_DESC);
+		wish = packed_event(pos.slot | (pos.marks ? VQ_EVENT_WRAP : 0), VQ_EVENT_F_DESC);
 	else
 		wish = packed_event(0, VQ_EVENT_F_ENABLE);
 
@@ -297,7 +318,7 @@ int vq_packed_enable_kick(struct vq *vq, u32 skip)
 	vq_mb();
 	VQ_GET(flags, &ring[pos.slot].flags, fault);
 	vq_access_end();
-	return packed_is_avail(le16_to_cpu(flags), pos.wrap);
+	return packed_is_avail(le16_to_cpu(flags), pos.marks);
 fault:
 	vq_access_end();
 	return vq_fail(vq, VQ_ERR_FAULT);

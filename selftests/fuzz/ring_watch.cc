@@ -72,6 +72,8 @@ void RingWatch::begin_call(const char* name, uint64_t limit) {
     commit_ = nullptr;
     committed_ = false;
     last_entry_ = nullptr;
+    head_at_ = 0;
+    chain_goes_on_ = false;
 }
 
 void RingWatch::end_call() {
@@ -191,7 +193,16 @@ bool RingWatch::access(const void* ptr, size_t size, bool write) {
         last_entry_ = p;
     now_++;
     (write ? written_at_ : read_at_)[size_t(access.place)] = now_;
+    if (packed_ && access.place == Place::kDescRest && !write)
+        note_link(*reinterpret_cast<const uint64_t*>(p) >> 48);
     return true;
+}
+
+// Each chain of a packed ring is seen available by the flags of its first descriptor.
+void RingWatch::note_link(uint64_t flags) {
+    if (!chain_goes_on_)
+        head_at_ = now_;
+    chain_goes_on_ = flags & VQ_DESC_F_NEXT;
 }
 
 void RingWatch::barrier(vq_barrier barrier) {
@@ -214,14 +225,16 @@ void RingWatch::check_order(const Access& access) const {
     uint64_t earlier = 0;
 
     switch (access.place) {
-        case Place::kDescAddr:
         case Place::kDescRest:
+            // Packed: flags of a chain's first descriptor say themselves whether it is available.
+            if (access.write || (packed_ && !chain_goes_on_))
+                break;
+            [[fallthrough]];
+        case Place::kDescAddr:
             // What was made available is read after what says so.
-            if (!access.write) {
-                earlier = packed_ ? read(Place::kDescFlags) : read(Place::kAvailIdx);
-                if (unordered(earlier, rmb_at_))
-                    fail("a descriptor is read with no read barrier since it was seen available");
-            }
+            earlier = packed_ ? head_at_ : read(Place::kAvailIdx);
+            if (unordered(earlier, rmb_at_))
+                fail("a descriptor is read with no read barrier since it was seen available");
             break;
         case Place::kAvailRing:
             if (access.ptr == last_entry_)

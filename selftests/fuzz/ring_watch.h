@@ -102,6 +102,7 @@ private:
     [[nodiscard]] Place place_in_desc(size_t offset, size_t size) const;
     [[nodiscard]] Place place_in_driver(size_t offset, size_t size) const;
     [[nodiscard]] Place place_in_device(size_t offset, size_t size) const;
+    void note_link(uint64_t flags);
     void check_order(const Access& access) const;
     void check_commit(const Access& access);
 
@@ -125,5 +126,7 @@ private:
     const std::byte* commit_ = nullptr;
     bool committed_ = false;
     const std::byte* last_entry_ = nullptr; // of the avail ring, read last
+    uint64_t head_at_ = 0;       // packed: when the first descriptor of a chain was looked at
+    bool chain_goes_on_ = false; // packed: by the flags of the descriptor read last
     Place last_{};
 };

@@ -150,8 +150,8 @@ public:
         const size_t offset = size_t(access.ptr - reinterpret_cast<std::byte*>(&table_));
         if (access.place == Place::kAvailRing)
             (void)head(uint32_t(access.ptr - reinterpret_cast<std::byte*>(&avail_.ring)) / 2, true);
-        else if (access.place == Place::kDescRest || access.place == Place::kDescFlags)
-            (void)descriptor(uint32_t(offset / 16), true, access.place == Place::kDescFlags);
+        else if (access.place == Place::kDescRest)
+            (void)descriptor(uint32_t(offset / 16), true, watch_.accesses() == 1);
         return true;
     }
 
@@ -192,8 +192,8 @@ private:
             Descriptor d{};
             if (scope_.packed) {
                 d = choose_packed(kRingAddr + i, uint16_t(0x40 + i), false);
-                // Available or not, in this lap or the next. Looked at for something else, a driver
-                // that changes its mind in between gets by with fewer.
+                // Available or not, in this lap or the next. Behind the first one looked at it
+                // makes no difference; a driver that changes its mind gets by with fewer.
                 constexpr std::array<uint16_t, 4> marks = {0, VQ_DESC_F_AVAIL | VQ_DESC_F_USED,
                                                            VQ_DESC_F_AVAIL, VQ_DESC_F_USED};
                 d.flags |= marks[choose(hostile_ && !for_marks ? 2 : 4)];
@@ -252,8 +252,9 @@ private:
                 if (bool(flags & VQ_DESC_F_AVAIL) != wrap || bool(flags & VQ_DESC_F_USED) == wrap)
                     break;
                 m = packed_meaning(read, num_, at, {room, indirect_});
-                if (m.good() && slots + m.slots > num_)
-                    m.refusals = 1U << VQ_ERR_OVERCOMMIT;
+                // Told of in front of what is wrong further on, or in its stead.
+                if (slots + m.slots > num_)
+                    m.refusals |= 1U << VQ_ERR_OVERCOMMIT;
             } else {
                 if (found == ready || slots == num_)
                     break;
