@@ -279,6 +279,8 @@ static int rx_stall(struct vireo_net_rx *rx)
 	if (rx_publish(rx))
 		return -EFAULT;
 	if (vireo_enable_kick(q, skip) <= 0) {
+		/* A kick goes on from here; that there are packets is known. */
+		vireo_poll_stop(&rx->nq.poll);
 		q->stats.stalls++;
 		return -EAGAIN;
 	}
