@@ -93,18 +93,13 @@ static __always_inline enum vq_error vq_chain_indirect(const struct vq *vq, stru
 }
 
 /*
- * How many staged entries the next used entry in the ring stands for. virtio
- * 1.2, 2.7.9 and 2.8.9: with VIRTIO_F_IN_ORDER one entry that names the last
- * buffer of a batch does for all, where the driver needs no length of the rest.
+ * Is a staged entry left out in favour of the next? virtio 1.2, 2.7.9 and
+ * 2.8.9: with VIRTIO_F_IN_ORDER one used entry that names the last buffer of a
+ * batch does for all, where the driver needs no length of the rest.
  */
-static __always_inline u32 vq_used_run(const struct vq *vq, const struct vq_used *used, u32 n)
+static __always_inline bool vq_used_skips(const struct vq_used *used, const struct vq_used *end)
 {
-	u32 run = 1;
-
-	if (vq->in_order)
-		while (run < n && used[run - 1].skip_ok)
-			run++;
-	return run;
+	return used->skip_ok && used + 1 < end;
 }
 
 /*

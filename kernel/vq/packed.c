@@ -220,48 +220,50 @@ fault:
 	return true;
 }
 
-/* A used descriptor but for its address, which the driver does not read. */
-static __always_inline __le64 packed_used(const struct vq_used *used, u16 flags)
+/*
+ * The used descriptor, but for its address, which the driver does not read, for
+ * the next staged entry; or for several, after which @used is at the last. They
+ * take @slots.
+ */
+static __always_inline __le64 packed_used(const struct vq_used **used, const struct vq_used *end,
+					  bool in_order, u16 flags, u32 *slots)
 {
+	const struct vq_used *last = *used;
+
+	*slots = last->slots;
+	while (in_order && vq_used_skips(last, end))
+		*slots += (++last)->slots;
+	*used = last;
 	/* virtio 1.2, 2.8.4: the length counts only with the write flag. */
-	if (used->len)
+	if (last->len)
 		flags |= VQ_DESC_F_WRITE;
-	return cpu_to_le64(used->len | (u64)used->id << 32 | (u64)flags << 48);
-}
-
-static __always_inline u32 packed_run_slots(const struct vq_used *used, u32 run)
-{
-	u32 slots = 0;
-
-	while (run--)
-		slots += used[run].slots;
-	return slots;
+	return cpu_to_le64(last->len | (u64)last->id << 32 | (u64)flags << 48);
 }
 
 int vq_packed_publish(struct vq *vq, const struct vq_used *used, u32 n)
 {
 	struct vq_desc_halves __vq_mem *ring = vq->desc;
 	struct packed_pos pos = packed_pos(vq->used_pos, vq->used_wrap);
-	u32 i, run, slots, total = 0;
-	__le64 first = 0;
+	const struct vq_used *end = used + n;
+	const bool in_order = vq->in_order;
+	const u32 num = vq->num;
+	__le64 first, desc;
+	u32 slots, total;
 	bool call;
 
 	if (!vq_access_begin(ring, sizeof(*ring)))
 		return vq_fail(vq, VQ_ERR_FAULT);
-	for (i = 0; i < n; i += run) {
-		run = vq_used_run(vq, used + i, n - i);
-		/*
-		 * virtio 1.2, 2.8.10: the driver looks at the first of several
-		 * used descriptors first, so that is written last.
-		 */
-		if (i)
-			VQ_PUT(packed_used(&used[i + run - 1], pos.marks), &ring[pos.slot].rest,
-			       fault);
-		else
-			first = packed_used(&used[run - 1], pos.marks);
-		slots = packed_run_slots(used + i, run);
+	/*
+	 * virtio 1.2, 2.8.10: the driver looks at the first of several used
+	 * descriptors first, so that is written last.
+	 */
+	first = packed_used(&used, end, in_order, pos.marks, &total);
+	packed_advance(num, &pos, total);
+	while (++used < end) {
+		desc = packed_used(&used, end, in_order, pos.marks, &slots);
+		VQ_PUT(desc, &ring[pos.slot].rest, fault);
+		packed_advance(num, &pos, slots);
 		total += slots;
-		packed_advance(vq->num, &pos, slots);
 	}
 	/* Pairs with the driver's read barrier behind its read of the flags. */
 	vq_wmb();

@@ -191,29 +191,31 @@ fault:
 int vq_split_publish(struct vq *vq, const struct vq_used *used, u32 n)
 {
 	struct vq_split_used __vq_mem *ring = vq->device;
-	u16 pos = vq->used_pos;
-	u32 i, run;
+	struct vq_split_used_elem __vq_mem *elem;
+	const struct vq_used *end = used + n;
+	const u32 mask = vq->num - 1;
+	const bool in_order = vq->in_order;
+	u32 pos = vq->used_pos;
 	bool call;
 
 	if (!vq_access_begin(ring, sizeof(*ring)))
 		return vq_fail(vq, VQ_ERR_FAULT);
-	for (i = 0; i < n; i += run) {
-		struct vq_split_used_elem __vq_mem *elem;
-
-		elem = &ring->ring[(u16)(pos + i) & (vq->num - 1)];
-		run = vq_used_run(vq, used + i, n - i);
-		VQ_PUT(cpu_to_le32(used[i + run - 1].id), &elem->id, fault);
-		VQ_PUT(cpu_to_le32(used[i + run - 1].len), &elem->len, fault);
+	for (; used < end; used++, pos++) {
+		elem = &ring->ring[pos & mask];
+		for (; in_order && vq_used_skips(used, end); used++)
+			pos++;
+		VQ_PUT(cpu_to_le32(used->id), &elem->id, fault);
+		VQ_PUT(cpu_to_le32(used->len), &elem->len, fault);
 	}
 	/*
 	 * virtio 1.2, 2.7.8.2: entries and payload come before the index.
 	 * Pairs with the driver's read barrier behind its read of the index.
 	 */
 	vq_wmb();
-	VQ_PUT(cpu_to_le16(pos + n), &ring->idx, fault);
-	vq->used_pos = pos + n;
+	VQ_PUT(cpu_to_le16(pos), &ring->idx, fault);
+	vq->used_pos = pos;
 	vq->inflight -= n;
-	call = split_wants_call(vq, pos);
+	call = split_wants_call(vq, pos - n);
 	vq_access_end();
 	return call;
 fault:
