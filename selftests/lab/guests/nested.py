@@ -205,14 +205,15 @@ class Guest:
 class Tap:
     """A tap interface for a guest's card, there while the object is entered."""
 
-    def __init__(self, name: str, address: str) -> None:
+    def __init__(self, name: str, address: str = "") -> None:
         self.name = name
         self.address = address
 
     def __enter__(self) -> "Tap":
         run("modprobe", "tun")
         run("ip", "tuntap", "add", "dev", self.name, "mode", "tap")
-        run("ip", "addr", "add", self.address, "dev", self.name)
+        if self.address:
+            run("ip", "addr", "add", self.address, "dev", self.name)
         run("ip", "link", "set", self.name, "up")
         return self
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""QEMU on a vhost device inside the lab: each scenario is run once for each kernel, and the tests judge what was seen.
+
+VIREO_VHOSTDEV=/dev/vhost-net runs them against the kernel's own device, to see whether a failure is ours.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from cards import BITS, Card  # noqa: E402
+
+TRAFFIC = CHECKOUT / "build/host/selftests/functional/vhost_net/traffic/traffic"
+
+# The lab's kernel, and the guest's in it.
+GUEST_KERNELS = {"6.1": "6.1", "6.12": "6.12", "debug": "6.1", "debug-6.12": "6.12"}
+
+DEVICE = os.environ.get("VIREO_VHOSTDEV", "/dev/vireo-net")
+# What the kernel's own device does not have is not asked of it.
+OFFERED = frozenset(BITS) - (frozenset() if DEVICE == "/dev/vireo-net" else {"PACKED", "RING_RESET"})
+
+
+class Seen:
+    """The report of a scenario; whoever asks for what is not in it gets the whole story."""
+
+    def __init__(self, result) -> None:
+        self.result = result
+        path = result.out / "report.json"
+        self._report = json.loads(path.read_text()) if path.exists() else {}
+
+    def __getitem__(self, what: str):
+        failures = self._report.get("failures", {})
+        assert what not in failures, f"{failures[what]}\n{self.result}"
+        assert what in self._report, f'"{what}" was not reached: {self._report.get("failure", "")}\n{self.result}'
+        return self._report[what]
+
+    @property
+    def failures(self) -> dict:
+        return self._report.get("failures", {})
+
+
+@pytest.fixture(scope="session")
+def seen_in(lab):
+    """seen_in("options", "6.1"): the report of the scenario, run when it is asked for first."""
+    reports: dict = {}
+
+    def ask(*what: str) -> str:
+        done = subprocess.run([CHECKOUT / "selftests/lab/guest", *what], stdout=subprocess.PIPE, text=True, check=True)
+        return done.stdout.strip()
+
+    def see(scenario: str, kernel: str, memory: str = "3G", disk: bool = False) -> Seen:
+        if (scenario, kernel) not in reports:
+            assert TRAFFIC.exists(), f"{TRAFFIC} is not here; run make vmm"
+            images = [ask(what, GUEST_KERNELS[kernel]) for what in ("vmlinux", "initrd")]
+            disks = [ask("disk")] if disk else []
+            command = ["selftests/functional/vhost_net/observe", scenario, *images, str(TRAFFIC), "report.json", *disks]
+            result = lab(*command, kernel=kernel, options=("--timeout", "1500", "--mem", memory))
+            reports[scenario, kernel] = Seen(result)
+        return reports[scenario, kernel]
+
+    return see
+
+
+def expect_negotiated(card: Card, found: dict, more: frozenset[str] = frozenset()) -> None:
+    """The guest, QEMU and the vhost device agree on what was wanted, and the device runs the rings."""
+    wanted = card.negotiated | more
+    for name, (bit, told) in BITS.items():
+        expected = name in wanted and name in OFFERED
+        assert (found["guest"][bit] == "1") == expected, f"{card.name}: {name} in the guest: {found}"
+        # QEMU 7.2's monitor has no name for a reset of single rings, and does not tell of it.
+        if name != "RING_RESET":
+            assert (told in found["qemu"]) == expected, f"{card.name}: {name} in QEMU: {found}"
+            assert (told in found["acked"]) == expected, f"{card.name}: {name} in the device: {found}"
+    assert found["vhost started"]
+
+
+def expect_stream(found: dict) -> None:
+    """All bytes came, and they were the right ones, at both ends."""
+    assert found["first_bad"] == found["peer_first_bad"] == -1, found
+    assert found["peer_received"] == found["sent"], found
+    if "asked" in found:
+        assert [found["sent"], found["received"]] == found["asked"], found
+
+
+def expect_datagrams(found: dict) -> None:
+    """All came, once, in order, and right, both ways."""
+    for way in ("there", "back"):
+        assert found[way] == {"received": found["sent"], "bad": 0, "unexpected": 0, "gap_count": 0, "gaps": []}, found
+
+
+def expect_ping(found: dict) -> None:
+    for way in ("to guest", "to host"):
+        assert " 0% packet loss" in found[way], found[way]

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""In the lab: a guest migrates to another QEMU, and back to a third that has the taps of the first, with traffic on
+every card.
+
+    host 10.99.N.1 -- bridge N -- tap "CARDa" -- QEMU A, and later C
+                             `--- tap "CARDb" -- QEMU B
+"""
+
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from cards import MIGRATED
+from machine import Machine, Report
+from traffic import HELD_PORT, LIMIT, Traffic, endless, serve
+from wires import Bridge, VhostDevice, Wire
+
+from guests.errors import GuestError
+
+# Memory at this many bytes a second, while there is traffic that writes to more of it: never done, until told to be.
+SLOW, FAST = 48 << 20, 4 << 30
+HELD = 256 << 10  # bytes for each card that wait in the guest's sockets while it migrates
+SILENT = 1  # milliseconds of silence that are too many for a guest with traffic
+PATIENT = 60_000
+
+
+def observe(report: Report, device: VhostDevice, images: dict) -> None:
+    log: Path = images.pop("log")
+    with ExitStack() as stack:
+        ports = {}
+        for number, card in enumerate(MIGRATED):
+            bridge = stack.enter_context(Bridge(number))
+            for side in "ab":
+                wire = stack.enter_context(Wire(number, card, bridge=bridge.name, suffix=side))
+                ports.setdefault(side, []).append(wire)
+
+        def qemu(name: str, side: str, *arguments: str) -> Machine:
+            console = log.with_name(f"{log.stem}-{name}{log.suffix}")
+            machine = Machine(device, ports[side], arguments=arguments, memory=384, log=console, **images)
+            stack.callback(machine.stop)
+            machine.start()
+            return machine
+
+        with report.part("boot"):
+            guest = qemu("A", "a")
+            guest.wait_ready()
+            guest.check("sysctl -q -w net.ipv4.tcp_rmem='4096 4194304 6291456'")
+            serve(guest)
+        streams = {wire.card.name: stack.enter_context(endless(wire.guest)) for wire in ports["a"]}
+        datagrams = {
+            wire.card.name: stack.enter_context(
+                Traffic("udp", wire.guest, count="on", rate=100, min=64, max=1400)
+            )
+            for wire in ports["a"]
+        }
+        for number, (name, side) in enumerate((("B", "b"), ("C", "a"))):
+            with report.part(f"hop {number}") as seen:
+                for client in (*streams.values(), *datagrams.values()):
+                    client.wait_flowing(1)
+                seen["negotiated"] = {card: guest.negotiated(card) for card in guest.wires}
+                socket = Path(tempfile.mkdtemp(prefix="migration-"), "socket")
+                other = qemu(name, side, "-incoming", f"unix:{socket}")
+                migrate(guest, other, socket, seen)
+                guest.stop()
+                guest = other
+                for client in (*streams.values(), *datagrams.values()):
+                    client.wait_flowing(1)
+                seen["users"] = device.users()
+                seen["workers"] = len(device.workers(guest.process.pid))
+        with report.part("end") as seen:
+            seen["negotiated"] = {card: guest.negotiated(card) for card in guest.wires}
+            seen["streams"] = {card: client.stop() for card, client in streams.items()}
+            seen["datagrams"] = {card: client.stop() for card, client in datagrams.items()}
+            seen["ping"] = {card: guest.ping(card) for card in guest.wires}
+        report["complaints"] = guest.complaints()
+        report["exit status"] = guest.power_off()
+
+
+def migrate(guest: Machine, other: Machine, socket: Path, seen: dict) -> None:
+    """Every page that a vhost device writes once memory has gone over must go over again. So data comes in late, and
+    nobody in the guest looks at it before it runs on the other side: what the log has missed is not what was sent."""
+    other.monitor("query-status")  # when it answers, it listens
+    guest.check("killall -STOP held")
+    guest.monitor("migrate-set-parameters", **{"max-bandwidth": SLOW, "downtime-limit": SILENT})
+    guest.monitor("migrate", uri=f"unix:{socket}")
+    wait_for_state(guest, lambda state: state["ram"]["dirty-sync-count"] > 1, "all memory to have gone over once")
+    seen["log enabled"] = {card: guest.status(card)["vhost-dev"]["log-enabled"] for card in guest.wires}
+    with ExitStack() as stack:
+        held = {}
+        for card, wire in guest.wires.items():
+            held[card] = stack.enter_context(Traffic("tcp", wire.guest, HELD_PORT, up=HELD, down=0))
+        waiting = f"awk '$2 ~ /:{HELD_PORT:04X}$/ {{ split($5, queued, \":\"); print queued[2] }}' /proc/net/tcp"
+        enough = f"[ $({waiting} | while read n; do [ $((0x$n)) -lt {HELD} ] || echo; done | wc -l) = {len(held)} ]"
+        guest.wait_for(enough)
+        seen["held when it left"] = guest.check(waiting).split()
+        state = guest.monitor("query-migrate")
+        seen["rounds before"] = state["ram"]["dirty-sync-count"]
+        seen["state before"] = state["status"]
+        guest.monitor("migrate-set-parameters", **{"max-bandwidth": FAST, "downtime-limit": PATIENT})
+        state = wait_for_state(guest, lambda state: state["status"] == "completed", "the migration to complete")
+        seen["migration"] = {what: state.get(what) for what in ("status", "downtime", "total-time", "ram")}
+        seen["held when it came"] = other.check(waiting).split()
+        other.check("killall -CONT held")
+        seen["held"] = {card: client.finish() for card, client in held.items()}
+
+
+def wait_for_state(guest: Machine, reached, what: str) -> dict:
+    deadline = time.monotonic() + LIMIT
+    while True:
+        state = guest.monitor("query-migrate")
+        if state.get("status") == "failed":
+            raise GuestError(f"the migration failed: {state.get('error-desc', 'QEMU does not say why')}")
+        if "ram" in state and reached(state):
+            return state
+        if time.monotonic() > deadline:
+            raise GuestError(f"waited {LIMIT} s for {what}; the migration is at {state}")
+        time.sleep(0.05)

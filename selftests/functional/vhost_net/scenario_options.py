@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""In the lab: one guest with a card for each set of options, all that is done with cards, and a reboot."""
+
+from contextlib import ExitStack
+
+from cards import OFFLOADS, OPTIONS, RING_SIZES, TAKEN_FURTHER
+from machine import Machine, Report
+from traffic import endless, serve, tcp, udp, watched
+from wires import VhostDevice, Wire, copied_by
+
+from guests.errors import say
+from guests.nested import run
+
+AMOUNT = 2 << 20  # bytes of TCP each way
+JUMBO = 9000
+
+
+def observe(report: Report, device: VhostDevice, images: dict) -> None:
+    with ExitStack() as stack:
+        wires = [stack.enter_context(Wire(number, card)) for number, card in enumerate(OPTIONS)]
+        machine = Machine(device, wires, **images)
+        stack.callback(machine.stop)
+        with report.part("boot"):
+            machine.start()
+            machine.wait_ready()
+        serve(machine)
+        at_work(report, device, machine)
+        for name in machine.wires:
+            with report.part(f"traffic {name}", machine) as seen:
+                carry(machine, name, seen)
+        for name in TAKEN_FURTHER:
+            with report.part(f"offloads {name}", machine) as seen:
+                set_offloads(machine, name, seen)
+            with report.part(f"resize {name}", machine) as seen:
+                resize(machine, name, seen)
+            with report.part(f"link {name}", machine) as seen:
+                pull_the_plug(machine, name, seen)
+        with report.part("queues", machine) as seen:
+            change_queues(machine, "mq", seen)
+        for name in machine.wires:
+            with report.part(f"jumbo {name}", machine) as seen:
+                carry_jumbo(machine, name, seen)
+        with report.part("reboot", machine) as seen:
+            seen["complaints before"] = machine.complaints()
+            reboot(machine, seen)
+        report["complaints"] = machine.complaints()
+        report["workers at the end"] = len(device.workers(machine.process.pid))
+        report["exit status"] = machine.power_off()
+
+
+def at_work(report: Report, device: VhostDevice, machine: Machine) -> None:
+    with report.part("negotiated", machine) as seen:
+        for name in machine.wires:
+            seen[name] = machine.negotiated(name)
+    report["users"] = device.users()
+    report["workers"] = len(device.workers(machine.process.pid))
+
+
+def carry(machine: Machine, name: str, seen: dict) -> None:
+    wire = machine.wires[name]
+    seen["ping"] = machine.ping(name)
+    before = copied_by(machine.process.pid)
+    seen["tcp"] = tcp(wire.guest, AMOUNT, AMOUNT)
+    seen["udp"] = udp(wire.guest, count=1000, window=32, smallest=32, largest=1472)
+    seen["copied by QEMU"] = copied_by(machine.process.pid) - before
+
+
+def set_offloads(machine: Machine, name: str, seen: dict) -> None:
+    """What the tap carries tells whether a setting was obeyed."""
+    wire = machine.wires[name]
+    for what, offloads in OFFLOADS.items():
+        if offloads.guest:
+            machine.check(f"ethtool -K {wire.interface} {offloads.guest}")
+        if offloads.host:
+            run("ethtool", "-K", wire.tap_name, *offloads.host.split())
+        with watched(wire.tap_name) as packets:
+            result = {"tcp": tcp(wire.guest, AMOUNT, AMOUNT), "udp": udp(wire.guest, 200, 8, 32, 1472)}
+        seen[what] = {**result, "packets": packets}
+
+
+def resize(machine: Machine, name: str, seen: dict) -> None:
+    """A ring changes its size by being reset; the driver does it while both its rings are in use."""
+    wire = machine.wires[name]
+    with endless(wire.guest) as client:
+        client.wait_flowing()
+        seen["steps"] = []
+        for receive, transmit in RING_SIZES:
+            done = machine.run(f"ethtool -G {wire.interface} rx {receive} tx {transmit}")
+            client.wait_flowing()
+            sizes = [machine.queue(name, queue)["vring-num"] for queue in (0, 1)]
+            seen["steps"].append({"asked": [receive, transmit], "found": sizes, **done._asdict()})
+        seen["tcp"] = client.stop()
+
+
+def pull_the_plug(machine: Machine, name: str, seen: dict) -> None:
+    wire = machine.wires[name]
+    with endless(wire.guest) as client:
+        client.wait_flowing()
+        for up in (False, True, False, True):
+            machine.monitor("set_link", name=name, up=up)
+            machine.wait_for(f"grep -qx {int(up)} /sys/class/net/{wire.interface}/carrier")
+            seen.setdefault("vhost started", []).append(machine.status(name)["vhost-started"])
+            if up:
+                client.wait_flowing()
+        seen["tcp"] = client.stop()
+    seen["ping"] = machine.ping(name)
+
+
+def change_queues(machine: Machine, name: str, seen: dict) -> None:
+    wire = machine.wires[name]
+    with ExitStack() as stack:
+        clients = [stack.enter_context(endless(wire.guest)) for _ in range(4)]
+        for queues in (2, 1, 2):
+            machine.check(f"ethtool -L {wire.interface} combined {queues}")
+            before = machine.queue_packets(name)
+            for client in clients:
+                client.wait_flowing()
+            after = machine.queue_packets(name)
+            moved = {counter: after[counter] - before.get(counter, 0) for counter in after}
+            seen.setdefault("steps", []).append({"queues": queues, "moved": moved})
+        seen["tcp"] = [client.stop() for client in clients]
+
+
+def carry_jumbo(machine: Machine, name: str, seen: dict) -> None:
+    wire = machine.wires[name]
+    machine.check(f"ip link set {wire.interface} mtu {JUMBO}")
+    run("ip", "link", "set", wire.tap_name, "mtu", str(JUMBO))
+    with watched(wire.tap_name) as packets:
+        seen["udp"] = udp(wire.guest, count=200, window=8, smallest=JUMBO // 2, largest=JUMBO - 28)
+    seen["packets"] = packets
+    seen["ping"] = machine.ping(name, size=JUMBO - 28)
+    seen["tcp"] = tcp(wire.guest, AMOUNT, AMOUNT)
+
+
+def reboot(machine: Machine, seen: dict) -> None:
+    """In the middle of traffic, so that the rings are in use when they are taken away."""
+    with ExitStack() as stack:
+        for name in TAKEN_FURTHER:
+            stack.enter_context(endless(machine.wires[name].guest)).wait_flowing()
+        machine.monitor("set-action", reboot="reset")
+        say("reboot: now")
+        machine.check("{ sleep 0.2; reboot -f; } >/dev/null 2>&1 &")
+        machine.wait_ready()
+    machine.monitor("set-action", reboot="shutdown")
+    serve(machine)
+    for name, wire in machine.wires.items():
+        seen[name] = {
+            "negotiated": machine.negotiated(name),
+            "ping": machine.ping(name),
+            "tcp": tcp(wire.guest, AMOUNT // 4, AMOUNT // 4),
+        }
