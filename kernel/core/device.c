@@ -156,6 +156,7 @@ static long set_features(struct vireo_dev *dev, u64 features)
 
 		mutex_lock(&q->mutex);
 		q->features = features;
+		q->hot.size = 0;
 		if (dev->ops->features_set)
 			dev->ops->features_set(q);
 		mutex_unlock(&q->mutex);

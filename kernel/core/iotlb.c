@@ -202,14 +202,17 @@ void vireo_iotlb_clear(struct vireo_iotlb *tlb)
 	vireo_iotlb_forget(tlb, 0, U64_MAX);
 }
 
-/* With and without VIRTIO_F_ACCESS_PLATFORM; readers that sleep look again. */
+/*
+ * With and without VIRTIO_F_ACCESS_PLATFORM. The table begins empty each time:
+ * what an earlier driver was told is nothing to a later one. Readers that
+ * sleep look again.
+ */
 void vireo_iotlb_enable(struct vireo_iotlb *tlb, bool on)
 {
 	spin_lock(&tlb->lock);
 	tlb->on = on;
 	spin_unlock(&tlb->lock);
-	if (!on)
-		vireo_iotlb_clear(tlb);
+	vireo_iotlb_clear(tlb);
 	wake_up_interruptible_poll(&tlb->wait, EPOLLIN | EPOLLRDNORM);
 }
 
