@@ -2,16 +2,15 @@
 /*
  * Indirect descriptor tables: virtio 1.2, 2.7.5.3 and 2.8.7.
  *
- * The table lies in guest memory that the caller has translated, in one piece
- * nearly always. The driver may change it while we read, and its address may
- * have any alignment.
+ * The table lies in guest memory that the caller has translated: in one piece,
+ * and aligned, nearly always. The driver may change it while we read.
  */
 #include "engine.h"
 
 #define DESC_BYTES ((u32)sizeof(struct vq_desc_halves))
 #define HALF_BYTES ((u32)sizeof(__le64))
 
-/* Eight bytes that lie askew, or straddle pieces; @offset is within the table. */
+/* Eight bytes that lie anywhere, or straddle pieces; @offset is within the table. */
 static __always_inline enum vq_error table_gather(const struct vq_piece *piece, u32 offset,
 						  u64 *half)
 {
@@ -32,28 +31,28 @@ fault:
 	return VQ_ERR_FAULT;
 }
 
-static __always_inline enum vq_error table_read(const struct vq_piece *piece, u32 index, u64 *addr,
-						u64 *rest)
+/* Can the table be read as an array? */
+static bool table_is_plain(const struct vq_piece *pieces, u32 len)
 {
-	const struct vq_desc_halves __vq_mem *desc;
-	u32 offset = index * DESC_BYTES;
+	return pieces->len >= len && (unsigned long)pieces->ptr % HALF_BYTES == 0;
+}
+
+static __always_inline enum vq_error table_read(const struct vq_piece *pieces, bool plain, u32 i,
+						u64 *addr, u64 *rest)
+{
+	const struct vq_desc_halves __vq_mem *table = pieces->ptr;
 	enum vq_error error;
 	__le64 half;
 
-	while (offset >= piece->len) {
-		offset -= piece->len;
-		piece++;
-	}
-	desc = piece->ptr + offset;
-	if (unlikely(piece->len - offset < DESC_BYTES || (unsigned long)desc % HALF_BYTES)) {
-		error = table_gather(piece, offset, addr);
+	if (unlikely(!plain)) {
+		error = table_gather(pieces, i * DESC_BYTES, addr);
 		if (error)
 			return error;
-		return table_gather(piece, offset + HALF_BYTES, rest);
+		return table_gather(pieces, i * DESC_BYTES + HALF_BYTES, rest);
 	}
-	VQ_GET(half, &desc->addr, fault);
+	VQ_GET(half, &table[i].addr, fault);
 	*addr = le64_to_cpu(half);
-	VQ_GET(half, &desc->rest, fault);
+	VQ_GET(half, &table[i].rest, fault);
 	*rest = le64_to_cpu(half);
 	return VQ_OK;
 fault:
@@ -64,8 +63,8 @@ fault:
  * virtio 1.2, 2.7.5.3: entries are linked by next, beginning with the first;
  * a table inside a table is forbidden.
  */
-static __always_inline enum vq_error split_table_walk(const struct vq_piece *pieces, u32 count,
-						      struct vq_walk *walk)
+static __always_inline enum vq_error split_table_walk(const struct vq_piece *pieces, bool plain,
+						      u32 count, struct vq_walk *walk)
 {
 	u32 left = count;
 	u32 i = 0;
@@ -73,7 +72,7 @@ static __always_inline enum vq_error split_table_walk(const struct vq_piece *pie
 	u64 addr, rest;
 
 	for (;;) {
-		error = table_read(pieces, vq_index_nospec(i, count), &addr, &rest);
+		error = table_read(pieces, plain, vq_index_nospec(i, count), &addr, &rest);
 		if (unlikely(error))
 			return error;
 		if (unlikely(VQ_SPLIT_FLAGS(rest) & VQ_DESC_F_INDIRECT))
@@ -96,15 +95,15 @@ static __always_inline enum vq_error split_table_walk(const struct vq_piece *pie
  * virtio 1.2, 2.8.7: all entries in their order; flags other than the write
  * flag are reserved and ignored.
  */
-static __always_inline enum vq_error packed_table_walk(const struct vq_piece *pieces, u32 count,
-						       struct vq_walk *walk)
+static __always_inline enum vq_error packed_table_walk(const struct vq_piece *pieces, bool plain,
+						       u32 count, struct vq_walk *walk)
 {
 	enum vq_error error;
 	u64 addr, rest;
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		error = table_read(pieces, i, &addr, &rest);
+		error = table_read(pieces, plain, i, &addr, &rest);
 		if (unlikely(error))
 			return error;
 		error = vq_walk_add(walk, addr, VQ_REST_LEN(rest), VQ_PACKED_FLAGS(rest));
@@ -126,12 +125,13 @@ static bool pieces_cover(const struct vq_piece *pieces, u32 npieces, u32 len)
 int vq_expand(struct vq *vq, const struct vq_batch *batch, struct vq_chain *chain,
 	      const struct vq_piece *pieces, u32 npieces, struct vq_seg *segs, u32 max_segs)
 {
-	struct vq_walk walk = { .next = segs, .max_segs = max_segs, .nin = chain->nin };
 	u32 count = chain->table_len / DESC_BYTES;
 	u32 direct = chain->nout + chain->nin;
+	struct vq_walk walk = { .next = segs, .max_segs = max_segs, .nin = chain->nin };
+	bool plain = table_is_plain(pieces, chain->table_len);
 	enum vq_error error;
 
-	if (!count || !pieces_cover(pieces, npieces, chain->table_len))
+	if (!count || (!plain && !pieces_cover(pieces, npieces, chain->table_len)))
 		return -EINVAL;
 	if (direct > max_segs)
 		return vq_fail(vq, VQ_ERR_TOO_LONG);
@@ -141,9 +141,9 @@ int vq_expand(struct vq *vq, const struct vq_batch *batch, struct vq_chain *chai
 	if (!vq_access_begin(pieces->ptr, pieces->len))
 		return vq_fail(vq, VQ_ERR_FAULT);
 	if (vq->packed)
-		error = packed_table_walk(pieces, count, &walk);
+		error = packed_table_walk(pieces, plain, count, &walk);
 	else
-		error = split_table_walk(pieces, count, &walk);
+		error = split_table_walk(pieces, plain, count, &walk);
 	vq_access_end();
 	if (unlikely(error))
 		return vq_fail(vq, error);

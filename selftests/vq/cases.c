@@ -241,15 +241,45 @@ void vq_test_expect_refused(struct vq_test *t, enum vq_error error)
 	}
 }
 
+/* A number that segments are known by, well enough. */
+static u64 digest(const struct vq_seg *segs, u32 n)
+{
+	u64 sum = n;
+
+	while (n--)
+		sum = sum * 31 + segs[n].addr * 17 + segs[n].len;
+	return sum;
+}
+
 int vq_test_expand(struct vq_test *t, u32 i, u32 max_segs)
 {
 	struct vq_chain *chain = &t->chains[i];
-	struct vq_piece piece = {
-		.ptr = fd_translate(&t->fd, chain->table, chain->table_len),
-		.len = chain->table_len,
-	};
+	struct vq_chain again = *chain;
+	u32 cut = chain->table_len / 2 + 3;
+	struct vq_piece whole, cut_up[2];
+	enum vq_error error;
+	u64 sum = 0;
+	int result;
 
-	if (!CHECK_THAT(t, piece.ptr))
+	whole.ptr = fd_translate(&t->fd, chain->table, chain->table_len);
+	whole.len = chain->table_len;
+	if (!CHECK_THAT(t, whole.ptr))
 		return -EFAULT;
-	return vq_expand(&t->vq, &t->batch, chain, &piece, 1, t->expanded, max_segs);
+	cut_up[0].ptr = whole.ptr;
+	cut_up[0].len = cut;
+	cut_up[1].ptr = (const char __vq_mem *)whole.ptr + cut;
+	cut_up[1].len = whole.len - cut;
+
+	/* However the table lies, it is the same table. */
+	result = vq_expand(&t->vq, &t->batch, &again, cut_up, 2, t->expanded, max_segs);
+	error = t->vq.error;
+	if (!result)
+		sum = digest(t->expanded, again.nout + again.nin);
+	CHECK_EQ(t, vq_expand(&t->vq, &t->batch, chain, &whole, 1, t->expanded, max_segs), result);
+	CHECK_EQ(t, t->vq.error, error);
+	CHECK_EQ(t, chain->nout, again.nout);
+	CHECK_EQ(t, chain->nin, again.nin);
+	if (!result)
+		CHECK_THAT(t, digest(t->expanded, chain->nout + chain->nin) == sum);
+	return result;
 }

@@ -149,7 +149,7 @@ void vq_test_forge_entry(struct vq_test *t, u32 i, u32 entry, u64 addr, u32 len,
 void vq_test_offer_forged(struct vq_test *t, u16 head);
 /* Pops, which must fail with @error and leave the queue as it was; twice. */
 void vq_test_expect_refused(struct vq_test *t, enum vq_error error);
-/* Expands chain @i from the fake driver's table, as one piece. */
+/* Expands chain @i from the fake driver's table: cut in two, and then in one piece. */
 int vq_test_expand(struct vq_test *t, u32 i, u32 max_segs);
 /* Have @a and @b the same positions? Error and hints apart. */
 bool vq_test_same_state(const struct vq *a, const struct vq *b);
