@@ -59,6 +59,9 @@ coverage: setup ## which lines and branches of the engine the unit tests reach
 bench: setup ## measure the engine: nanoseconds and instructions per chain
 	@selftests/bench/run
 
+bench-net: setup ## measure /dev/vireo-net beside the kernel's /dev/vhost-net: instructions per packet, in the lab
+	@selftests/bench/net/run $(if $(filter-out 6.1,$(KVER)),--kernel $(KVER))
+
 style: setup ## formatting, checkpatch, shellcheck, clang-tidy, links, spelling
 	@selftests/check check style tidy
 
@@ -82,5 +85,5 @@ clean: ## remove build/
 distclean: clean ## remove build/, and the kernels and guests cached outside the checkout
 	@rm -rf "$(CACHE)"/{kernels,guest,lab,style,fresh,vringh-*}
 
-.PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz coverage bench style \
+.PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz coverage bench bench-net style \
 	install uninstall setup clean distclean

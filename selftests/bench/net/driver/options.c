@@ -10,7 +10,7 @@
 static const char usage[] =
     "usage: net_driver device=/dev/vhost-net|none|floor tap=NAME direction=tx|rx "
     "[ring=split|packed]\n"
-    "           [event_idx=on|off] [mergeable=on|off] [turns=long|short] [size=64]\n"
+    "           [event_idx=on|off] [mergeable=on|off] [load=full|one] [size=64]\n"
     "           [num=256] [burst=256] [packets=20000] [warm=2048]\n";
 
 /* The value of "name=value", if the argument is of that name. */
@@ -53,7 +53,7 @@ static bool read_one(struct options* options, const char* argument) {
         {"ring", "split", "packed", &options->packed},
         {"event_idx", "off", "on", &options->event_idx},
         {"mergeable", "off", "on", &options->mergeable},
-        {"turns", "long", "short", &options->eager},
+        {"load", "full", "one", &options->single},
     };
     const struct {
         const char* name;

@@ -13,11 +13,11 @@ struct options {
     bool packed;
     bool event_idx;
     bool mergeable;
-    bool eager; /* whoever is woken runs at once, as the scheduler has it; else all take turns */
+    bool single;          /* one frame at a time, instead of as many as the ring takes */
     unsigned int size;    /* of a frame, without the virtio header */
     unsigned int num;     /* of the ring */
     unsigned int burst;   /* packets at a time: all that the ring takes, or 1 */
-    unsigned int packets; /* measured */
+    unsigned int packets; /* frames measured */
     unsigned int warm;    /* before */
 };
 

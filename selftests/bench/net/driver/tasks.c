@@ -130,6 +130,14 @@ int tasks_make_batch(pid_t task, int nice) {
     return 0;
 }
 
+int tasks_make_realtime(pid_t task) {
+    struct sched_param lowest = {.sched_priority = 1};
+
+    if (sched_setscheduler(task, SCHED_FIFO, &lowest) < 0)
+        return failed_errno("make task %d a real-time task", task);
+    return 0;
+}
+
 int task_use(pid_t task, struct task_use* use) {
     static const char slept[] = "\nvoluntary_ctxt_switches:";
     char path[64];

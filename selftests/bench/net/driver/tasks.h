@@ -33,6 +33,9 @@ pid_t tasks_find(const char* name);
 /* Nobody is preempted at the moment that another wakes up: who works, works off what is there. */
 int tasks_make_batch(pid_t task, int nice);
 
+/* It runs whenever it can. */
+int tasks_make_realtime(pid_t task);
+
 struct task_use {
     u64 ran;    /* nanoseconds on the CPU */
     u64 stints; /* times that it came on */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "measure_floor.h"
+#include "floor_cost.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 
 #define FILL 2000 /* frames at the least, many fewer than the tap's queue holds */
 
-static int run_floor(struct floor_run* run) {
+static int call_floor(struct floor_run* run) {
     int fd = open("/dev/vireo-floor", O_RDWR | O_CLOEXEC);
     int ret = 0;
 
@@ -73,14 +73,14 @@ static int fill_and_empty(struct floor_run* run, const struct options* options, 
 
     run->frames = UINT32_MAX;
     if (!ret)
-        ret = run_floor(run);
+        ret = call_floor(run);
     if (!ret && run->done != frames)
         ret = failed(-EIO, "find %llu frames in the tap's queue (%llu were there)", frames,
                      run->done);
     return ret;
 }
 
-int measure_floor(struct traffic* traffic, int tap, struct floor_cost* cost) {
+int floor_measure(struct traffic* traffic, int tap, struct floor_cost* cost) {
     const struct options* options = traffic->options;
     struct floor_run run = {
         .what = FLOOR_TX,
@@ -95,7 +95,7 @@ int measure_floor(struct traffic* traffic, int tap, struct floor_cost* cost) {
 
     memset(cost, 0, sizeof(*cost));
     if (!options->receive) {
-        ret = run_floor(&run);
+        ret = call_floor(&run);
         cost->frames = run.done;
         cost->each = ret ? 0 : (double)run.ns / run.done;
         return ret;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* What the tap costs without any device on top of it (../floor). */
-#ifndef MEASURE_FLOOR_H
-#define MEASURE_FLOOR_H
+#ifndef FLOOR_COST_H
+#define FLOOR_COST_H
 
 #include "source.h"
 #include "traffic.h"
@@ -13,6 +13,6 @@ struct floor_cost {
     double freeing; /* of freeing what pktgen made */
 };
 
-int measure_floor(struct traffic* traffic, int tap, struct floor_cost* cost);
+int floor_measure(struct traffic* traffic, int tap, struct floor_cost* cost);
 
-#endif /* MEASURE_FLOOR_H */
+#endif /* FLOOR_COST_H */
