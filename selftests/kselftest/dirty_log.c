@@ -207,7 +207,7 @@ static void each_change_logged(const void* arg) {
     struct net_options options = {
         .features = setting->features,
         .num = {setting->num, setting->num},
-        .room = {1900, 1900},
+        .room = {5000, 5000}, /* so that some buffer alone goes over a page's end */
         .regions = 7,
         .position = {setting->position, setting->position},
     };
@@ -270,6 +270,10 @@ static void used_ring_logged_elsewhere(const void* arg) {
 
 /* Live */
 
+static bool in_device_area(const struct fake_driver* driver, u32 page) {
+    return page >= driver->device / DIRTY_PAGE && page < driver->tables / DIRTY_PAGE;
+}
+
 /*
  * Logging goes on and off between bursts of frames that the device is busy
  * with. Pages that only the device writes to: receive buffers, used rings.
@@ -307,8 +311,8 @@ static void toggled_under_traffic(const void* arg) {
         /* Each used ring has its own page, and receive buffers theirs. */
         for (u32 i = 0; i < world.dirty.pages; i++) {
             bool device = (i >= payload && i < payload + setting->num * 2048 / DIRTY_PAGE) ||
-                          i == rx->driver.device / DIRTY_PAGE ||
-                          i == live->net.queue[NET_TX].driver.device / DIRTY_PAGE;
+                          in_device_area(&rx->driver, i) ||
+                          in_device_area(&live->net.queue[NET_TX].driver, i);
             bool logged = dirty_logged_at(&world.dirty, FD_GUEST_BASE + i * DIRTY_PAGE);
 
             if (round % 2)
@@ -622,7 +626,7 @@ int main(int argc, char** argv) {
 
     for (u32 packed = 0; packed < 2; packed++) {
         u64 ring = packed ? F_RING_PACKED : 0;
-        u32 num = packed ? 200 : 256;
+        u32 num = packed ? 600 : 1024; /* rings of three pages */
 
         for (u32 choice = 0; choice < 1U << COUNT(varied); choice++) {
             u64 features = always | ring;
@@ -632,7 +636,7 @@ int main(int argc, char** argv) {
             add(each_change_logged, "logged", features, num, 0);
         }
         add(each_change_logged, "logged", always | ring | F_NET_VIRTIO_NET_HDR, num, 0);
-        add(each_change_logged, "logged", always | ring | F_EVENT_IDX, num, packed ? 195 : 0xfffa);
+        add(each_change_logged, "logged", always | ring | F_EVENT_IDX, num, packed ? 595 : 0xfffa);
         add(toggled_under_traffic, "toggled-under-traffic", USUAL | ring, num, 0);
         add(aliased_memory, "aliased-memory", USUAL | ring, num, 0);
         add(behind_an_iommu, "behind-an-iommu", USUAL | ring | F_INDIRECT_DESC | F_ACCESS_PLATFORM,
