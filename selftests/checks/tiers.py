@@ -212,7 +212,9 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "install",
         "what make install puts below DESTDIR, make uninstall removes",
-        "root=$RESULTS/root; make install KVER=6.1 DESTDIR=$root; find $root -name vireo.ko | grep .;"
+        "root=$RESULTS/root; make install KVER=6.1 DESTDIR=$root;"
+        " diff <(find $root -name '*.ko' -printf '%f\\n' | sort) <(grep -v '^#' kernel/shipped | sed 's/$/.ko/' | sort);"
+        " grep -q 'GROUP=\"kvm\"' $root/usr/lib/udev/rules.d/*vireo.rules;"
         " make uninstall KVER=6.1 DESTDIR=$root; ! find $root -type f | grep .",
         needs=("modules-6.1", "host"),
     ),
