@@ -268,6 +268,19 @@ void tap_close(struct tap* tap) {
     tap->lower[0] = '\0';
 }
 
+int tap_listen(struct tap* tap, const char* interface) {
+    if (tap->raw >= 0)
+        close(tap->raw);
+    tap->raw = -1;
+    return raw_open(interface, &tap->raw);
+}
+
+int interface_up(const char* name) {
+    int ret = make_quiet(name);
+
+    return ret ? ret : set_up(name, true);
+}
+
 int tap_set_sndbuf(const struct tap* tap, int bytes) {
     return set_sndbuf(tap->fd, tap->name, bytes);
 }

@@ -56,6 +56,11 @@ int tap_open_queue(const struct tap* tap, const struct tap_options* options);
 int macvtap_open(struct tap* tap, const struct tap_options* options);
 void tap_close(struct tap* tap);
 
+/* Puts the packet socket on another interface, to which the tap's packets go. */
+int tap_listen(struct tap* tap, const char* interface);
+/* Up, without ARP and IPv6, as a tap's interface. */
+int interface_up(const char* name);
+
 int tap_set_sndbuf(const struct tap* tap, int bytes);
 int tap_set_offloads(const struct tap* tap, unsigned int offloads);
 int tap_set_mtu(const struct tap* tap, int mtu);
