@@ -3,9 +3,9 @@
  * A device: from open to release, its owner, its features.
  *
  * The owner is the process that said VHOST_SET_OWNER. The device uses its
- * memory and works on its account, and most ioctls are for it alone. Others
- * may have the fd as well, by fork or by passing it; what they may do is read
- * features and counters.
+ * memory and works on its account, and once there is one, it alone may change
+ * anything. Others may have the fd as well, by fork or by passing it: they read
+ * features and counters, and translations that are asked for.
  */
 #include <linux/export.h>
 #include <linux/sched/mm.h>
@@ -22,11 +22,9 @@
  * @ops: of the device module
  * @queues: @nqueues queues, to be set up too
  * @nqueues: at least 1
- *
- * Return: 0.
  */
-int vireo_dev_init(struct vireo_dev *dev, const struct vireo_dev_ops *ops,
-		   struct vireo_queue **queues, unsigned int nqueues)
+void vireo_dev_init(struct vireo_dev *dev, const struct vireo_dev_ops *ops,
+		    struct vireo_queue **queues, unsigned int nqueues)
 {
 	unsigned int i;
 
@@ -40,7 +38,6 @@ int vireo_dev_init(struct vireo_dev *dev, const struct vireo_dev_ops *ops,
 	xa_init_flags(&dev->workers, XA_FLAGS_ALLOC);
 	for (i = 0; i < nqueues; i++)
 		vireo_queue_init(dev, queues[i], i);
-	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(vireo_dev_init, VIREO);
 
@@ -51,6 +48,19 @@ int vireo_dev_check_owner(struct vireo_dev *dev)
 }
 EXPORT_SYMBOL_NS_GPL(vireo_dev_check_owner, VIREO);
 
+/* Without the owner, and what came with it; under the device's mutex. */
+static void owner_drop(struct vireo_dev *dev)
+{
+	unsigned int i;
+
+	vireo_workers_destroy(dev);
+	for (i = 0; i < dev->nqueues; i++)
+		vireo_queue_free(dev->queues[i]);
+	if (dev->mm)
+		mmdrop(dev->mm);
+	dev->mm = NULL;
+}
+
 /* Back to what it was when it was opened; under the device's mutex. */
 static void dev_cleanup(struct vireo_dev *dev)
 {
@@ -60,9 +70,7 @@ static void dev_cleanup(struct vireo_dev *dev)
 		dev->ops->stop(dev->queues[i]);
 		vireo_queue_forget(dev->queues[i]);
 	}
-	vireo_workers_destroy(dev);
-	for (i = 0; i < dev->nqueues; i++)
-		vireo_queue_free(dev->queues[i]);
+	owner_drop(dev);
 	vireo_iotlb_enable(&dev->iotlb, false);
 	if (dev->log_call)
 		eventfd_ctx_put(dev->log_call);
@@ -72,9 +80,6 @@ static void dev_cleanup(struct vireo_dev *dev)
 	dev->memory = vireo_memory_empty();
 	dev->features = 0;
 	dev->backend_features = 0;
-	if (dev->mm)
-		mmdrop(dev->mm);
-	dev->mm = NULL;
 }
 
 /**
@@ -83,9 +88,13 @@ static void dev_cleanup(struct vireo_dev *dev)
  */
 void vireo_dev_release(struct vireo_dev *dev)
 {
+	unsigned int i;
+
 	mutex_lock(&dev->mutex);
 	dev_cleanup(dev);
 	mutex_unlock(&dev->mutex);
+	for (i = 0; i < dev->nqueues; i++)
+		mutex_destroy(&dev->queues[i]->mutex);
 	mutex_destroy(&dev->mutex);
 }
 EXPORT_SYMBOL_NS_GPL(vireo_dev_release, VIREO);
@@ -104,8 +113,9 @@ static long set_owner(struct vireo_dev *dev)
 		mmgrab(dev->mm);
 		err = vireo_workers_create(dev);
 	}
+	/* What others may have set before, features, stays. */
 	if (err)
-		dev_cleanup(dev);
+		owner_drop(dev);
 	return err;
 }
 
@@ -157,6 +167,9 @@ static long set_features(struct vireo_dev *dev, u64 features)
 		mutex_lock(&q->mutex);
 		q->features = features;
 		q->hot.size = 0;
+		/* What it asked for is forgotten; it asks again. */
+		if (q->waiting)
+			vireo_queue_kicked(q);
 		if (dev->ops->features_set)
 			dev->ops->features_set(q);
 		mutex_unlock(&q->mutex);
@@ -250,6 +263,9 @@ static long locked_ioctl(struct vireo_dev *dev, unsigned int cmd, void __user *a
 		return set_owner(dev);
 	case VHOST_SET_FEATURES:
 	case VHOST_SET_BACKEND_FEATURES:
+		/* As vhost, before there is an owner too. */
+		if (dev->mm && vireo_dev_check_owner(dev))
+			return -EPERM;
 		if (copy_from_user(&value, argp, sizeof(value)))
 			return -EFAULT;
 		return cmd == VHOST_SET_FEATURES ? set_features(dev, value) :

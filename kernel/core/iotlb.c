@@ -30,10 +30,17 @@ struct iotlb_entry {
 	struct vireo_range range;
 };
 
-#define ENTRY_START(entry) ((entry)->range.start)
-#define ENTRY_LAST(entry) ((entry)->range.start + ((entry)->range.size - 1))
+static inline u64 entry_start(const struct iotlb_entry *entry)
+{
+	return entry->range.start;
+}
 
-INTERVAL_TREE_DEFINE(struct iotlb_entry, rb, u64, subtree_last, ENTRY_START, ENTRY_LAST,
+static inline u64 entry_last(const struct iotlb_entry *entry)
+{
+	return entry->range.start + (entry->range.size - 1);
+}
+
+INTERVAL_TREE_DEFINE(struct iotlb_entry, rb, u64, subtree_last, entry_start, entry_last,
 		     static inline __maybe_unused, iotlb_tree)
 
 struct iotlb_message {
@@ -51,7 +58,6 @@ void vireo_iotlb_init(struct vireo_iotlb *tlb)
 	tlb->tree = RB_ROOT_CACHED;
 	INIT_LIST_HEAD(&tlb->entries);
 	INIT_LIST_HEAD(&tlb->unread);
-	INIT_LIST_HEAD(&tlb->pending);
 	init_waitqueue_head(&tlb->wait);
 }
 
@@ -118,9 +124,6 @@ static bool miss_known(const struct vireo_iotlb *tlb, u64 iova, u8 perm)
 	list_for_each_entry(m, &tlb->unread, link)
 		if (m->iova == iova && m->perm == perm)
 			return true;
-	list_for_each_entry(m, &tlb->pending, link)
-		if (m->iova == iova && m->perm == perm)
-			return true;
 	return false;
 }
 
@@ -130,7 +133,9 @@ static bool miss_known(const struct vireo_iotlb *tlb, u64 iova, u8 perm)
  * @addr: the driver's address
  * @perm: VHOST_ACCESS_ bits
  *
- * A miss that cannot be asked for now is found again at that turn.
+ * A miss that cannot be asked for now is found again at that turn. So is one
+ * that userspace has read and left without an answer, if the queue gets a turn
+ * for another reason: the driver may have mapped the address by then.
  */
 void vireo_iotlb_miss(struct vireo_queue *q, u64 addr, u8 perm)
 {
@@ -139,8 +144,11 @@ void vireo_iotlb_miss(struct vireo_queue *q, u64 addr, u8 perm)
 
 	q->waiting = true;
 	q->stats.iotlb_misses++;
-	if (!m)
+	if (!m) {
+		/* Nobody would answer what was not asked. */
+		vireo_queue_again(q);
 		return;
+	}
 	m->iova = addr;
 	m->perm = perm;
 	spin_lock(&tlb->lock);
@@ -154,44 +162,47 @@ void vireo_iotlb_miss(struct vireo_queue *q, u64 addr, u8 perm)
 	wake_up_interruptible_poll(&tlb->wait, EPOLLIN | EPOLLRDNORM);
 }
 
-/* The oldest miss that userspace has not read; it is pending from then on. */
-static bool miss_read(struct vireo_iotlb *tlb, struct vhost_iotlb_msg *msg)
+/* The oldest miss, which is the caller's from now on; or NULL. */
+static struct iotlb_message *miss_take(struct vireo_iotlb *tlb)
 {
 	struct iotlb_message *m;
 
 	spin_lock(&tlb->lock);
 	m = list_first_entry_or_null(&tlb->unread, struct iotlb_message, link);
 	if (m) {
-		*msg = (struct vhost_iotlb_msg){
-			.iova = m->iova,
-			.perm = m->perm,
-			.type = VHOST_IOTLB_MISS,
-		};
-		list_move_tail(&m->link, &tlb->pending);
+		list_del(&m->link);
+		tlb->misses--;
 	}
 	spin_unlock(&tlb->lock);
 	return m;
 }
 
-static void misses_forget(struct vireo_iotlb *tlb, struct list_head *list, u64 start, u64 last)
+/* One that was taken could not be read: it is the next again. */
+static void miss_put_back(struct vireo_iotlb *tlb, struct iotlb_message *m)
+{
+	spin_lock(&tlb->lock);
+	if (tlb->on) {
+		list_add(&m->link, &tlb->unread);
+		tlb->misses++;
+		m = NULL;
+	}
+	spin_unlock(&tlb->lock);
+	kfree(m);
+}
+
+/* What was asked for in a range has been answered. */
+void vireo_iotlb_forget(struct vireo_iotlb *tlb, u64 start, u64 last)
 {
 	struct iotlb_message *m, *next;
 
-	list_for_each_entry_safe(m, next, list, link) {
+	spin_lock(&tlb->lock);
+	list_for_each_entry_safe(m, next, &tlb->unread, link) {
 		if (m->iova < start || m->iova > last)
 			continue;
 		list_del(&m->link);
 		tlb->misses--;
 		kfree(m);
 	}
-}
-
-/* What was asked for in a range has been answered. */
-void vireo_iotlb_forget(struct vireo_iotlb *tlb, u64 start, u64 last)
-{
-	spin_lock(&tlb->lock);
-	misses_forget(tlb, &tlb->unread, start, last);
-	misses_forget(tlb, &tlb->pending, start, last);
 	spin_unlock(&tlb->lock);
 }
 
@@ -226,6 +237,26 @@ static bool iotlb_on(struct vireo_iotlb *tlb)
 	return on;
 }
 
+/*
+ * A miss in the form that userspace wants: both have it at the same place.
+ * Bytes, or -EFAULT.
+ */
+static ssize_t miss_copy(struct vireo_dev *dev, const struct iotlb_message *m, struct iov_iter *to)
+{
+	bool v2 = READ_ONCE(dev->backend_features) & VIREO_FEATURE(VHOST_BACKEND_F_IOTLB_MSG_V2);
+	struct vhost_msg_v2 msg;
+
+	static_assert(sizeof(struct vhost_msg) == sizeof(struct vhost_msg_v2));
+	static_assert(offsetof(struct vhost_msg, iotlb) == offsetof(struct vhost_msg_v2, iotlb));
+	/* What is between the fields goes to userspace too. */
+	memset(&msg, 0, sizeof(msg));
+	msg.type = v2 ? VHOST_IOTLB_MSG_V2 : VHOST_IOTLB_MSG;
+	msg.iotlb.iova = m->iova;
+	msg.iotlb.perm = m->perm;
+	msg.iotlb.type = VHOST_IOTLB_MISS;
+	return copy_to_iter(&msg, sizeof(msg), to) == sizeof(msg) ? sizeof(msg) : -EFAULT;
+}
+
 /**
  * vireo_dev_read_iter() - userspace reads what translations are asked for
  * @dev: device
@@ -233,39 +264,32 @@ static bool iotlb_on(struct vireo_iotlb *tlb)
  * @nonblock: do not wait
  *
  * Return: bytes of one message; -EAGAIN: none, with @nonblock; -EBADFD: none
- * will come, the feature is off; -ERESTARTSYS.
+ * will come, the feature is off; -EFAULT: it is the next again; -ERESTARTSYS.
  */
 ssize_t vireo_dev_read_iter(struct vireo_dev *dev, struct iov_iter *to, bool nonblock)
 {
-	bool v2 = READ_ONCE(dev->backend_features) & VIREO_FEATURE(VHOST_BACKEND_F_IOTLB_MSG_V2);
 	struct vireo_iotlb *tlb = &dev->iotlb;
-	struct vhost_iotlb_msg iotlb;
-	struct vhost_msg_v2 msg_v2 = { .type = VHOST_IOTLB_MSG_V2 };
-	struct vhost_msg msg = { .type = VHOST_IOTLB_MSG };
-	bool got;
-	int err;
+	struct iotlb_message *m;
+	ssize_t ret;
 
-	if (iov_iter_count(to) < sizeof(msg))
+	if (iov_iter_count(to) < sizeof(struct vhost_msg))
 		return 0;
-	got = miss_read(tlb, &iotlb);
-	if (!got && nonblock)
+	m = miss_take(tlb);
+	if (!m && nonblock)
 		return -EAGAIN;
-	if (!got) {
-		err = wait_event_interruptible(tlb->wait, (got = miss_read(tlb, &iotlb)) ||
-							  !iotlb_on(tlb));
-		if (err)
-			return err;
-		if (!got)
+	if (!m) {
+		ret = wait_event_interruptible(tlb->wait, (m = miss_take(tlb)) || !iotlb_on(tlb));
+		if (ret)
+			return ret;
+		if (!m)
 			return -EBADFD;
 	}
-	if (v2) {
-		msg_v2.iotlb = iotlb;
-		return copy_to_iter(&msg_v2, sizeof(msg_v2), to);
-	}
-	memset(&msg, 0, sizeof(msg));
-	msg.type = VHOST_IOTLB_MSG;
-	msg.iotlb = iotlb;
-	return copy_to_iter(&msg, sizeof(msg), to);
+	ret = miss_copy(dev, m, to);
+	if (ret < 0)
+		miss_put_back(tlb, m);
+	else
+		kfree(m);
+	return ret;
 }
 EXPORT_SYMBOL_NS_GPL(vireo_dev_read_iter, VIREO);
 

@@ -21,6 +21,7 @@
 #include <linux/fs.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/uio.h>
 #include <linux/vhost.h>
@@ -179,8 +180,7 @@ struct vireo_iotlb {
 	struct rb_root_cached tree;
 	struct list_head entries; /* oldest first */
 	struct list_head unread; /* misses that userspace has not read yet */
-	struct list_head pending; /* misses that it has not answered yet */
-	u32 misses; /* in both lists */
+	u32 misses; /* how many */
 	wait_queue_head_t wait;
 };
 
@@ -224,8 +224,8 @@ static inline bool vireo_logging(const struct vireo_queue *q)
 }
 
 /* device.c: a device from open to release; all under no lock */
-int vireo_dev_init(struct vireo_dev *dev, const struct vireo_dev_ops *ops,
-		   struct vireo_queue **queues, unsigned int nqueues);
+void vireo_dev_init(struct vireo_dev *dev, const struct vireo_dev_ops *ops,
+		    struct vireo_queue **queues, unsigned int nqueues);
 void vireo_dev_release(struct vireo_dev *dev);
 long vireo_dev_ioctl(struct vireo_dev *dev, unsigned int cmd, void __user *argp);
 int vireo_dev_check_owner(struct vireo_dev *dev);
@@ -283,7 +283,6 @@ __poll_t vireo_dev_poll(struct vireo_dev *dev, struct file *file, poll_table *wa
 /* log.c: the dirty log */
 bool vireo_log_ok(u8 __user *log, const struct vireo_memory *memory);
 bool vireo_log_used_ok(u8 __user *log, const struct vhost_vring_addr *addr, u64 bytes);
-void vireo_log_segs(struct vireo_queue *q, const struct vq_seg *segs, u32 n, u64 len);
 void vireo_log_iov(struct vireo_queue *q, const struct iovec *iov, u32 n, u64 len);
 void vireo_log_device_area(struct vireo_queue *q, u64 offset, u64 len);
 void vireo_log_user(struct vireo_queue *q, const void __user *from, u64 len);
@@ -292,7 +291,6 @@ void vireo_log_signal(struct vireo_queue *q);
 /* worker.c */
 int vireo_workers_create(struct vireo_dev *dev);
 void vireo_workers_destroy(struct vireo_dev *dev);
-void vireo_workers_flush(struct vireo_dev *dev);
 void vireo_worker_queue(struct vireo_queue *q, struct vireo_work *work);
 bool vireo_worker_busy(struct vireo_queue *q);
 long vireo_worker_ioctl(struct vireo_dev *dev, unsigned int cmd, void __user *argp);
@@ -313,7 +311,8 @@ static inline void __user *vireo_translate_hot(const struct vireo_queue *q, u64 
 
 	if (unlikely(offset >= q->hot.size || len > q->hot.size - offset || perm & ~q->hot.perm))
 		return NULL;
-	return (void __user *)(q->hot.uaddr + offset);
+	/* The driver chose the address: under speculation it stays in the range too. */
+	return (void __user *)(q->hot.uaddr + array_index_nospec(offset, q->hot.size));
 }
 
 /**
