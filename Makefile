@@ -53,6 +53,12 @@ check-fresh: setup ## prove the set-up: a minimal Debian 12, a clean clone, and 
 fuzz: setup ## fuzz the engine for longer than the check does; SECONDS_EACH=600
 	@selftests/fuzz/run --seconds $(or $(SECONDS_EACH),600)
 
+fuzz-ioctl: setup ## fuzz the devices' ioctls on the debug kernel, in the lab; SECONDS_EACH=600
+	@$(MAKE) modules KVER=debug
+	@$(MAKE) vmm
+	@selftests/lab/run --kernel debug --out build/lab/fuzz-ioctl --timeout $$((1200 + 2 * $(or $(SECONDS_EACH),600))) -- \
+		selftests/fuzz/ioctl/run --seconds $(or $(SECONDS_EACH),600)
+
 coverage: setup ## which lines and branches of the engine the unit tests reach
 	@selftests/unit/coverage
 
@@ -85,5 +91,5 @@ clean: ## remove build/
 distclean: clean ## remove build/, and the kernels and guests cached outside the checkout
 	@rm -rf "$(CACHE)"/{kernels,guest,lab,style,fresh,vringh-*}
 
-.PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz coverage bench bench-net style \
+.PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz fuzz-ioctl coverage bench bench-net style \
 	install uninstall setup clean distclean

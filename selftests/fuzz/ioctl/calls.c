@@ -239,7 +239,7 @@ void random_call(struct actor* actor, struct fuzz_device* dev) {
     unsigned int call = below(actor, CALLS_IOCTL);
 
     /* What undoes everything comes more rarely, else nothing would run. */
-    if (call == C_RESET_OWNER && percent(actor, 80))
+    if (call == C_RESET_OWNER && percent(actor, 50))
         call = C_SET_OWNER;
     fill(actor, dev, call, &arg);
     if (percent(actor, 33)) {

@@ -214,7 +214,7 @@ int main(int argc, char** argv) {
     world_drain_keeper(&world);
     result(&number, &bad, wait_until(no_worker, NULL), "no worker is left");
     if (options.round < 0)
-        bad += report_judge(world.report, world.is_null, &number);
+        bad += report_judge(world.report, &number);
     report_print(world.report);
     for (u32 i = 0; i < world.taps; i++)
         tap_close(&world.tap[i]);

@@ -88,6 +88,6 @@ void report_save_notes(struct report* report, const char* path);
 /* Statistics as comment lines. */
 void report_print(const struct report* report);
 /* One line of TAP for each thing that has to be reached. Returns how many were not. */
-unsigned int report_judge(const struct report* report, bool is_null, unsigned int* number);
+unsigned int report_judge(const struct report* report, unsigned int* number);
 
 #endif /* REPORT_H */

@@ -88,7 +88,7 @@ static int taps_enter(struct world* world, struct actor* actor) {
         if (!world->tap[i].macvtap)
             (void)tap_set_up(&world->tap[i], true);
     }
-    world->own_tap = !world->is_null && percent(actor, 35);
+    world->own_tap = !world->is_null && percent(actor, 15);
     if (!world->own_tap)
         return 0;
     options.multi_queue = percent(actor, 50);
