@@ -8,8 +8,8 @@ whole   all that the CPU did, less what driver program and source cost when nobo
         wake-up costs its sender is in, as are the scheduler and the tap's half of a transmission.
 
 The driver's own cost is that of the same program on the same rings with a null device. The source's own cost is that of
-pktgen on a device that frees what it is given, less the freeing. In the measured time the source sends a few frames more
-or less than are received; its cost for a frame is taken, not its cost in that time.
+pktgen on a device that frees what it is given, less the freeing. In the measured time the source sends a few frames
+more or less than are received; its cost for a frame is taken, not its cost in that time.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Figures:
 
     def _peer(self, answer: dict) -> dict:
         """The peer has no packed rings: it stands beside ours with its split ones."""
-        return self._first(lambda each: each["device"] == PEER, ring="split", load="full",
-                           **{name: answer[name] for name in ("direction", "size", "event_idx", "mergeable")})  # fmt: skip
+        shape = {name: answer[name] for name in ("direction", "size", "event_idx", "mergeable")}
+        return self._first(lambda each: each["device"] == PEER, ring="split", load="full", **shape)
 
     def rows(self, slack: float = 0.0) -> list[dict]:
         """One for each cell of ours at full load."""

@@ -56,11 +56,10 @@ def run(kernel: str, mitigations: str, driver: Path, cells: list[Cell], out: Pat
     inside = f'"{NET}/inside" "{driver}" "{table}"'
     if after:
         inside += f"; status=$?; {after}; exit $status"
-    done = subprocess.run([*command, "--", "bash", "-c", inside], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, text=True, check=False)  # fmt: skip
-    (out / "answers").write_text(done.stdout)
+    with open(out / "answers", "w", encoding="utf-8") as file:
+        done = subprocess.run([*command, "--", "bash", "-c", inside], stdin=subprocess.DEVNULL, stdout=file, check=False)
     answers = []
-    for line in done.stdout.splitlines():
+    for line in (out / "answers").read_text().splitlines():
         try:
             answers.append(json.loads(line))
         except ValueError as error:

@@ -45,8 +45,9 @@ def plot(boot: dict, about: dict, path: Path) -> None:
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper left", bbox_to_anchor=(0.005, 0.955), ncol=len(BARS), frameon=False)
     figure.text(0.012, 0.012,
-                "Event index and mergeable buffers on. One CPU under QEMU's icount: an instruction is a nanosecond, caches are "
-                f"not modelled.\nLinux {about['release']}, mitigations {boot['mitigations']}, commit {about['commit']}",
+                "Event index and mergeable buffers on. One CPU under QEMU's icount: an instruction is a nanosecond, "
+                f"caches are not modelled.\nLinux {about['release']}, mitigations {boot['mitigations']}, "
+                f"commit {about['commit']}",
                 fontsize=7.5, color="#555555")  # fmt: skip
     figure.tight_layout(rect=(0, 0.05, 1, 0.93))
     figure.savefig(path, dpi=130)

@@ -39,7 +39,8 @@ def cost_table(rows: list[dict], figure: str) -> list[list[str]]:
 
 def event_table(rows: list[dict]) -> list[list[str]]:
     """For a thousand packets at full load: what both did."""
-    table = [HEAD + [f"{device} {event}" for event in ("kicks", "calls", "wake-ups") for device in ("vhost-net", "Vireo")]]
+    names = [f"{device} {event}" for event in ("kicks", "calls", "wake-ups") for device in ("vhost-net", "Vireo")]
+    table = [HEAD + names]
     for row in rows:
         cells = []
         for event in ("kicks", "calls", "wakeups"):
@@ -50,13 +51,12 @@ def event_table(rows: list[dict]) -> list[list[str]]:
 
 def single_table(singles: list[dict]) -> list[list[str]]:
     """One frame at a time."""
-    table = [["", "device", "ring", "kick to tap", "tap to call", "whole", "kicks", "calls", "wake-ups"]]
+    table = [["", "device", "ring", "kick to tap", "tap to call", "worker", "kicks", "calls", "wake-ups"]]
     for row in singles:
         kick_to_tap = f"{row['kick_to_tap']:.0f}" if "kick_to_tap" in row else "-"
         events = [f"{row[name]:.2f}" for name in ("kicks", "calls", "wakeups")]
         table.append([row["direction"].upper(), row["device"].removeprefix("/dev/"), row["ring"], kick_to_tap,
                       f"{row['tap_to_call']:.0f}", f"{row['worker']:.0f}", *events])  # fmt: skip
-    table[0][5] = "worker"
     return table
 
 
@@ -80,7 +80,7 @@ def sections(result: dict) -> list[tuple[str, list[list[str]]]]:
         found.append((f"Instructions for a packet, the whole system, {name}", cost_table(boot["rows"], "whole")))
         found.append((f"Notifications and wake-ups for a thousand packets, {name}", event_table(boot["rows"])))
         if boot["single"]:
-            found.append((f"One packet at a time, instructions and events for each, {name}", single_table(boot["single"])))
+            found.append((f"One packet at a time, instructions and events, {name}", single_table(boot["single"])))
     return found
 
 
