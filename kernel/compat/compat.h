@@ -7,6 +7,9 @@
 #ifndef VIREO_COMPAT_H
 #define VIREO_COMPAT_H
 
+/* Here, since every file has read printk.h when its first line comes. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/eventfd.h>
 
 /* Linux 6.8 dropped the count, which was always 1. */

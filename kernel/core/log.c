@@ -128,27 +128,7 @@ void vireo_log_device_area(struct vireo_queue *q, u64 offset, u64 len)
 }
 
 /**
- * vireo_log_segs() - note a write to the beginning of a buffer
- * @q: queue, mutex held, in its worker; VHOST_F_LOG_ALL is on
- * @segs: the buffer's writable segments
- * @n: how many
- * @len: bytes written
- */
-void vireo_log_segs(struct vireo_queue *q, const struct vq_seg *segs, u32 n, u64 len)
-{
-	u32 i;
-
-	for (i = 0; i < n && len; i++) {
-		u64 here = min_t(u64, len, segs[i].len);
-
-		log_guest(q, segs[i].addr, here);
-		len -= here;
-	}
-}
-EXPORT_SYMBOL_NS_GPL(vireo_log_segs, VIREO);
-
-/**
- * vireo_log_iov() - the same, when only the translation is at hand
+ * vireo_log_iov() - note a write to the beginning of a buffer
  * @q: queue, mutex held, in its worker; VHOST_F_LOG_ALL is on
  * @iov: the buffer, translated
  * @n: how many

@@ -175,7 +175,7 @@ int vireo_translate_slow(struct vireo_queue *q, u64 addr, u64 len, u8 perm, void
 			return -ENXIO;
 		q->hot = *r;
 	}
-	offset = addr - q->hot.start;
+	offset = array_index_nospec(addr - q->hot.start, q->hot.size);
 	*to = (void __user *)(q->hot.uaddr + offset);
 	*got = min(len, q->hot.size - offset);
 	return 0;

@@ -81,7 +81,8 @@ static int message_invalidate(struct vireo_dev *dev, const struct vhost_iotlb_ms
 {
 	u64 last = msg->iova + (msg->size - 1);
 
-	if (!msg->size)
+	/* From 0 on, a size of 0 is 2^64: everything. Elsewhere it is nothing. */
+	if (!msg->size && msg->iova)
 		return 0;
 	if (last < msg->iova)
 		last = U64_MAX;
@@ -95,7 +96,9 @@ static int message_take(struct vireo_dev *dev, const struct vhost_iotlb_msg *msg
 	int err = -EFAULT;
 
 	mutex_lock(&dev->mutex);
-	if (dev->features & VIREO_FEATURE(VIREO_F_ACCESS_PLATFORM)) {
+	/* Whoever says where the memory is, decides what is written to. */
+	if (!vireo_dev_check_owner(dev) &&
+	    (dev->features & VIREO_FEATURE(VIREO_F_ACCESS_PLATFORM))) {
 		if (msg->type == VHOST_IOTLB_UPDATE)
 			err = message_update(dev, msg);
 		else if (msg->type == VHOST_IOTLB_INVALIDATE)

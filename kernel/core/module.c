@@ -6,3 +6,4 @@
 
 MODULE_DESCRIPTION("Vireo: virtqueues processed in the kernel, core");
 MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The Vireo developers");

@@ -12,9 +12,9 @@ static int poll_wake(wait_queue_entry_t *wait, unsigned int mode, int sync, void
 
 	if (!(key_to_poll(key) & poll->mask))
 		return 0;
-	/* One eventfd may be signalled on several CPUs, but its lock is held. */
+	/* The wait queue's lock is held, so nobody else counts. */
 	if (poll->count)
-		(*poll->count)++;
+		WRITE_ONCE(*poll->count, *poll->count + 1);
 	vireo_worker_queue(poll->queue, &poll->queue->work);
 	return 0;
 }
@@ -64,11 +64,8 @@ int vireo_poll_start(struct vireo_poll *poll, struct file *file)
 		vireo_poll_stop(poll);
 		return -EINVAL;
 	}
-	if (now & poll->mask) {
-		if (poll->count)
-			(*poll->count)++;
+	if (now & poll->mask)
 		vireo_worker_queue(poll->queue, &poll->queue->work);
-	}
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(vireo_poll_start, VIREO);

@@ -105,6 +105,9 @@ static int ring_area(struct vireo_queue *q, u64 addr, enum vq_area area, u8 perm
 		*to = (void __user *)addr;
 		return access_ok(*to, len) ? 0 : -EFAULT;
 	}
+	/* Nobody could invalidate it: ranges do not pass the end. */
+	if (addr + (len - 1) < addr)
+		return -EFAULT;
 	for (done = 0; done < len; done += got) {
 		err = vireo_translate(q, addr + done, len - done, perm, &piece, &got);
 		if (err)

@@ -13,7 +13,7 @@
 #include "vireo.h"
 
 /* Neither a turn nor an ioctl is held up longer by polling (microseconds). */
-#define MAX_BUSYLOOP_US 10000
+#define MAX_BUSYLOOP_US 10000U
 
 static_assert((int)VIREO_ERROR_RING_FAULT == (int)VQ_ERR_FAULT);
 static_assert((int)VIREO_ERROR_OVERCOMMIT == (int)VQ_ERR_OVERCOMMIT);
@@ -238,7 +238,7 @@ bool vireo_busy_poll(struct vireo_queue *q, bool (*ready)(struct vireo_queue *q)
 		return false;
 	if (!ready)
 		ready = ring_ready;
-	end = local_clock() + (u64)min(q->busyloop_us, (u32)MAX_BUSYLOOP_US) * NSEC_PER_USEC;
+	end = local_clock() + (u64)min(q->busyloop_us, MAX_BUSYLOOP_US) * NSEC_PER_USEC;
 	do {
 		if (ready(q)) {
 			q->stats.polls++;

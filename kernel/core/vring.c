@@ -18,7 +18,7 @@ static int set_num(struct vireo_queue *q, u32 num)
 	if (q->backend)
 		return -EBUSY;
 	/* A packed ring may have any size (virtio 1.2, 2.8.10.1). */
-	if (!num || num > 0xffff || (!packed && (num & (num - 1))))
+	if (!num || num > VQ_MAX_NUM || (!packed && (num & (num - 1))))
 		return -EINVAL;
 	q->num = num;
 	return 0;

@@ -215,16 +215,6 @@ void vireo_workers_destroy(struct vireo_dev *dev)
 	xa_destroy(&dev->workers);
 }
 
-/* Returns once all workers have done what was queued before; device's mutex. */
-void vireo_workers_flush(struct vireo_dev *dev)
-{
-	struct vireo_worker *worker;
-	unsigned long id;
-
-	xa_for_each(&dev->workers, id, worker)
-		worker_flush(worker);
-}
-
 static long worker_new(struct vireo_dev *dev, struct vhost_worker_state __user *argp)
 {
 	struct vireo_worker *worker;

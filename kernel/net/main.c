@@ -55,6 +55,7 @@ static struct socket *net_detach(struct vireo_queue *q)
 	if (q->index == VIREO_NET_RX) {
 		vireo_net_rx_return(rx);
 		rx->ring = NULL;
+		rx->msg.msg_control = NULL;
 	}
 	return vireo_queue_stop(q);
 }

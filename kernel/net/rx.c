@@ -74,7 +74,9 @@ static bool rx_ready(struct vireo_queue *q)
 	struct vireo_net_rx *rx = container_of(q, struct vireo_net_rx, nq.q);
 	struct socket *sock = q->backend;
 
-	return rx->ring ? !__ptr_ring_empty(rx->ring) : !skb_queue_empty(&sock->sk->sk_receive_queue);
+	if (rx->ring)
+		return !__ptr_ring_empty(rx->ring);
+	return !skb_queue_empty_lockless(&sock->sk->sk_receive_queue);
 }
 
 /* Publish what is staged. When nothing is popped beyond, begin anew. */

@@ -48,7 +48,7 @@ void vireo_net_tx_free(struct vireo_net_tx *tx)
 }
 
 /* Hand the batch over. The tap takes all, or is gone and takes none. */
-static void tx_flush(const struct tx_turn *turn)
+static void tx_flush(struct tx_turn *turn)
 {
 	struct vireo_net_tx *tx = turn->tx;
 	struct tun_msg_ctl ctl = { .type = TUN_MSG_PTR, .num = tx->n, .ptr = tx->xdp };
@@ -63,8 +63,11 @@ static void tx_flush(const struct tx_turn *turn)
 		return;
 	if (unlikely(turn->sock->ops->sendmsg(turn->sock, &msg, 0) < 0)) {
 		tx->nq.q.stats.backend_errors += tx->n;
-		for (i = 0; i < tx->n; i++)
+		turn->packets -= tx->n;
+		for (i = 0; i < tx->n; i++) {
+			turn->bytes -= tx->xdp[i].data_end - tx->xdp[i].data;
 			page_frag_free(tx->xdp[i].data_hard_start);
+		}
 	}
 	tx->n = 0;
 }
@@ -238,8 +241,8 @@ static int tx_chain(struct tx_turn *turn, struct vq_chain *chain, bool more)
 	}
 	for (i = 0; i < chain->nout; i++)
 		len += segs[i].len;
-	/* A packet has bytes behind its header, and the tap counts them with 16 bits. */
-	if (unlikely(len <= nq->hdr_len || len - nq->hdr_len > U16_MAX + ETH_HLEN)) {
+	/* Behind the virtio header comes an Ethernet frame; the tap counts with 16 bits. */
+	if (unlikely(len < nq->hdr_len + ETH_HLEN || len - nq->hdr_len > U16_MAX + ETH_HLEN)) {
 		nq->q.stats.drops++;
 		return 0;
 	}
@@ -268,7 +271,9 @@ static int tx_batch(struct tx_turn *turn, u32 n)
 		return -EFAULT;
 	if (unlikely(err == -ENOBUFS || err == -ENOMEM)) {
 		q->stats.stalls++;
-		vireo_poll_start(&turn->tx->nq.poll, turn->sock->file);
+		/* A socket that is gone has no room ever; sending says so. */
+		if (vireo_poll_start(&turn->tx->nq.poll, turn->sock->file))
+			vireo_queue_again(q);
 	}
 	return err;
 }
