@@ -209,6 +209,8 @@ static void killed_while_others_hold_it(const void* arg) {
     int kick;
     u64 features;
 
+    if (!strstr(vhost_path(), "/vireo-"))
+        skip_test("vhost keeps its owner's memory until the last file is closed");
     make_store();
     start_owner(owner, own_from_store);
     tap = owner->live.tap;
@@ -310,6 +312,13 @@ static void leave_traffic(struct live* live) {
     net_show(&net->queue[NET_TX]);
 }
 
+/* Where there is no interface, frames are dropped, and their buffers come back. */
+static void expect_dropped(struct live* live) {
+    /* vhost keeps those of a batch that could not be sent. */
+    if (live->net.dev.is_vireo)
+        flow_drain(&live->net);
+}
+
 static void begin_anew(struct live* live) {
     for (u32 i = 0; i < NET_QUEUES; i++)
         require_ok(net_reset_queue(&live->net, i));
@@ -327,8 +336,7 @@ static void tap_deleted(const void* arg) {
         leave_traffic(&live);
         require_ok(tap_delete(&live.tap));
         leave_traffic(&live);
-        /* Where there is no interface, frames are dropped: buffers come back. */
-        flow_drain(&live.net);
+        expect_dropped(&live);
         tap_close(&live.tap);
         require_ok(tap_open(&live.tap, &options));
         begin_anew(&live);
@@ -345,7 +353,7 @@ static void tap_deleted_and_closed(const void* arg) {
     leave_traffic(&live);
     require_ok(tap_delete(&live.tap));
     tap_close(&live.tap);
-    flow_drain(&live.net);
+    expect_dropped(&live);
     live_close(&live);
 }
 
