@@ -13,7 +13,10 @@
 #include <linux/types.h>
 #include <linux/vhost.h>
 
-/* The worker ioctls came with Linux 6.5; Vireo has them on every kernel. */
+/*
+ * Linux has the worker ioctls since 6.5, for other devices than vhost-net;
+ * Vireo has them for every device on every kernel.
+ */
 #ifndef VHOST_NEW_WORKER
 struct vhost_worker_state {
 	__u32 worker_id;
@@ -38,24 +41,30 @@ struct vhost_vring_worker {
  * @index: in: which queue
  * @size: in: bytes of this structure that the caller knows; out: bytes filled.
  *	Later versions only append fields
- * @kicks: times that the driver's kick eventfd was signalled
+ * @kicks: wake-ups by the driver's kick eventfd
  * @calls: times that the driver was called
- * @wakeups: times that a worker turned to the queue, for whatever reason
+ * @wakeups: turns that a worker gave the queue while it had a backend, for
+ *	whatever reason
  * @polls: times that busy polling found work before a kick came
  * @chains: descriptor chains given back to the driver
  * @packets: packets (net) or requests (other devices) that went through
  * @bytes: their payload; net: without the virtio header
- * @drops: packets dropped because the driver's buffers, or its packet, made no
- *	sense for the device: too small, too large, header invalid
+ * @drops: packets dropped because the driver's buffers cannot hold them, or
+ *	because the driver's packet makes no sense: shorter than an Ethernet
+ *	header, too long, a checksum beyond its end
  * @stalls: times that the backend took no more (full), or the driver had no
  *	buffer for what the backend had
- * @backend_errors: packets or requests that the backend refused
+ * @backend_errors: packets or requests that the backend refused, or gave in
+ *	another length than announced
  * @ring_errors: times that the driver broke the ring's rules; each stops the
  *	queue until it is set up again
- * @faults: times that ring or buffer memory could not be reached; each stops
- *	the queue
- * @iotlb_misses: translations asked from userspace (VIRTIO_F_ACCESS_PLATFORM)
+ * @faults: times that ring, buffer or log memory could not be reached; each
+ *	stops the queue until it is set up again, or guest memory is
+ * @iotlb_misses: translations that were missing (VIRTIO_F_ACCESS_PLATFORM)
  * @last_error: what stopped the queue last, enum vireo_queue_error, 0: nothing
+ * @reserved: 0
+ *
+ * Counters are never reset. Whoever has the fd may read them.
  */
 struct vireo_queue_stats {
 	__u32 index;
@@ -81,7 +90,8 @@ struct vireo_queue_stats {
  * enum vireo_queue_error - why a queue stopped serving its ring
  *
  * Values up to 63 are those of enum vq_error (include/vq/vq.h): the rules of
- * the ring. Those from 64 on come from the device.
+ * the ring. Those from 64 on come from the device. Documentation/abi.md says
+ * what each means, and how the queue serves again.
  */
 enum vireo_queue_error {
 	VIREO_ERROR_NONE = 0,
@@ -100,7 +110,7 @@ enum vireo_queue_error {
 	VIREO_ERROR_BUFFER_FAULT = 65, /* guest memory could not be reached */
 	VIREO_ERROR_DIRECTION = 66, /* a buffer of the wrong direction */
 	VIREO_ERROR_LOG = 67, /* the dirty log could not be written */
-	VIREO_ERROR_BASE = 68, /* a ring position that the ring does not have */
+	VIREO_ERROR_BASE = 68, /* a ring that moved to a place of the wrong alignment */
 };
 
 /* Reads the counters of one queue. ENOBUFS: no such queue. EINVAL: size < 8. */
