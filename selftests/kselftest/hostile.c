@@ -256,7 +256,8 @@ static const struct attack attacks[] = {
     {"empty", TX_ONLY, EACH, DROPS, 0, .chain = {{BELOW, 0, N, 1}, {BELOW, 0, 0, 0}}},
     {"header-alone", TX_ONLY, EACH, DROPS, 0, .chain = {{GOOD, 12, 0, 0}}},
     {"half-a-header", TX_ONLY, EACH, DROPS, 0, .chain = {{GOOD, 5, 0, 0}}},
-    {"less-than-ethernet", TX_ONLY, EACH, DROPS, 0, .chain = {{GOOD, 12 + 13, 0, 0}}},
+    /* The tap throws it away. */
+    {"less-than-ethernet", TX_ONLY, EACH, PASSES, 0, .chain = {{GOOD, 12 + 13, 0, 0}}},
     /* Tables */
     {"table-not-negotiated", BOTH, NO_INDIRECT, STOPS, VIREO_ERROR_INDIRECT_OFF,
      .chain = {{TABLE, 16, I, 0}}, .table = {{GOOD, 1600, 0, 0}}},
@@ -341,6 +342,8 @@ static void open_scene(struct live* live, const struct scene* scene) {
     live_open_with(live, &options, &tap);
     if (!live->net.dev.is_vireo && scene->attack->outcome >= DROPS)
         skip_test("vhost-net takes such a packet for an error of the ring");
+    if (!live->net.dev.is_vireo && scene->attack->error == VIREO_ERROR_BUFFER_FAULT)
+        skip_test("vhost-net does not tell of buffers that are not there");
     /* spare: the table, then a page that is there, one that is not, one that is read-only */
     gone = live->net.spare + 2 * PAGE;
     sealed = live->net.spare + 4 * PAGE;

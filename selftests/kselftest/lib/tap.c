@@ -41,7 +41,7 @@ int run_command(const char* format, ...) {
     va_start(args, format);
     vsnprintf(command, sizeof(command), format, args);
     va_end(args);
-    snprintf(quiet, sizeof(quiet), "%s </dev/null >/dev/null 2>&1", command);
+    snprintf(quiet, sizeof(quiet), "{ %s; } </dev/null >/dev/null 2>&1", command);
     if (system(quiet))
         return failed(-EIO, "%s", command);
     return 0;
