@@ -4,6 +4,7 @@
 Known to both sides: the program in the lab that plugs them, and the tests that judge.
 """
 
+import itertools
 from dataclasses import dataclass
 
 # Bits of virtio 1.2, 5.1.3 and 6, with the names that QEMU's monitor gives them.
@@ -42,6 +43,27 @@ OPTIONS = (
     ),
     Card("mq", "mq=on,vectors=6", MODERN, queues=2),
 )
+
+
+
+def _matrix() -> tuple[Card, ...]:
+    """Every way to switch options that concern the rings."""
+    switches = {"EVENT_IDX": "event_idx", "INDIRECT": "indirect_desc", "MRG_RXBUF": "mrg_rxbuf"}
+    kinds = {
+        "split": ("disable-legacy=on", MODERN),
+        "packed": ("disable-legacy=on,packed=on", MODERN | {"PACKED"}),
+        "legacy": ("disable-modern=on,disable-legacy=off", MODERN - {"VERSION_1", "RING_RESET"}),
+    }
+    cards = []
+    for (kind, (options, negotiated)), *values in itertools.product(kinds.items(), *[(True, False)] * len(switches)):
+        off = [bit for bit, on in zip(switches, values, strict=True) if not on]
+        options = ",".join([options, *(f"{switches[bit]}=off" for bit in off)])
+        name = kind + "".join("01"[value] for value in values)
+        cards.append(Card(name, options, negotiated - set(off)))
+    return tuple(cards)
+
+
+MATRIX = _matrix()
 
 # On which cards of OPTIONS everything is tried, not only traffic.
 TAKEN_FURTHER = ("split", "packed")

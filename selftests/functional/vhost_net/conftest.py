@@ -27,6 +27,23 @@ DEVICE = os.environ.get("VIREO_VHOSTDEV", "/dev/vireo-net")
 OFFERED = frozenset(BITS) - (frozenset() if DEVICE == "/dev/vireo-net" else {"PACKED", "RING_RESET"})
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kernel", action="append", help="of the lab: only what runs on it; may be given again")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if wanted := config.option.kernel:
+        others = [item for item in items if _kernel_of(item) not in wanted]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in others]
+
+
+def _kernel_of(item: pytest.Item) -> str | None:
+    """Tests have it, or the fixture that stands for the scenario, as a parameter."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return next((value for value in parameters.values() if value in GUEST_KERNELS), None)
+
+
 class Seen:
     """The report of a scenario; whoever asks for what is not in it gets the whole story."""
 

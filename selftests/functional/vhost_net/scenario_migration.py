@@ -16,11 +16,12 @@ from machine import Machine, Report
 from traffic import HELD_PORT, LIMIT, Traffic, endless, serve
 from wires import Bridge, VhostDevice, Wire
 
-from guests.errors import GuestError
+from guests.errors import GuestError, say
 
 # Memory at this many bytes a second, while there is traffic that writes to more of it: never done, until told to be.
 SLOW, FAST = 48 << 20, 4 << 30
-HELD = 256 << 10  # bytes for each card that wait in the guest's sockets while it migrates
+HELD = 48 << 10  # bytes that wait in a socket of the guest while it migrates: less than TCP's first window
+SOCKETS = 4  # of this kind for each card
 SILENT = 1  # milliseconds of silence that are too many for a guest with traffic
 PATIENT = 60_000
 
@@ -42,23 +43,20 @@ def observe(report: Report, device: VhostDevice, images: dict) -> None:
             machine.start()
             return machine
 
-        with report.part("boot"):
+        with report.part("start") as seen:
             guest = qemu("A", "a")
             guest.wait_ready()
-            guest.check("sysctl -q -w net.ipv4.tcp_rmem='4096 4194304 6291456'")
             serve(guest)
-        streams = {wire.card.name: stack.enter_context(endless(wire.guest)) for wire in ports["a"]}
+            seen["negotiated"] = {card: guest.negotiated(card) for card in guest.wires}
+        streams = {wire.card.name: stack.enter_context(endless(wire.guest, 1 << 15)) for wire in ports["a"]}
         datagrams = {
             wire.card.name: stack.enter_context(
-                Traffic("udp", wire.guest, count="on", rate=100, min=64, max=1400)
+                Traffic("udp", wire.guest, count="on", rate=10, min=64, max=1400)
             )
             for wire in ports["a"]
         }
         for number, (name, side) in enumerate((("B", "b"), ("C", "a"))):
             with report.part(f"hop {number}") as seen:
-                for client in (*streams.values(), *datagrams.values()):
-                    client.wait_flowing(1)
-                seen["negotiated"] = {card: guest.negotiated(card) for card in guest.wires}
                 socket = Path(tempfile.mkdtemp(prefix="migration-"), "socket")
                 other = qemu(name, side, "-incoming", f"unix:{socket}")
                 migrate(guest, other, socket, seen)
@@ -66,10 +64,10 @@ def observe(report: Report, device: VhostDevice, images: dict) -> None:
                 guest = other
                 for client in (*streams.values(), *datagrams.values()):
                     client.wait_flowing(1)
+                seen["negotiated"] = {card: guest.negotiated(card) for card in guest.wires}
                 seen["users"] = device.users()
                 seen["workers"] = len(device.workers(guest.process.pid))
         with report.part("end") as seen:
-            seen["negotiated"] = {card: guest.negotiated(card) for card in guest.wires}
             seen["streams"] = {card: client.stop() for card, client in streams.items()}
             seen["datagrams"] = {card: client.stop() for card, client in datagrams.items()}
             seen["ping"] = {card: guest.ping(card) for card in guest.wires}
@@ -84,25 +82,32 @@ def migrate(guest: Machine, other: Machine, socket: Path, seen: dict) -> None:
     guest.check("killall -STOP held")
     guest.monitor("migrate-set-parameters", **{"max-bandwidth": SLOW, "downtime-limit": SILENT})
     guest.monitor("migrate", uri=f"unix:{socket}")
+    say("all memory once")
     wait_for_state(guest, lambda state: state["ram"]["dirty-sync-count"] > 1, "all memory to have gone over once")
     seen["log enabled"] = {card: guest.status(card)["vhost-dev"]["log-enabled"] for card in guest.wires}
+    say("data that nobody reads yet")
     with ExitStack() as stack:
-        held = {}
-        for card, wire in guest.wires.items():
-            held[card] = stack.enter_context(Traffic("tcp", wire.guest, HELD_PORT, up=HELD, down=0))
+        held = {
+            card: [
+                stack.enter_context(Traffic("tcp", wire.guest, HELD_PORT, up=HELD, down=0)) for _ in range(SOCKETS)
+            ]
+            for card, wire in guest.wires.items()
+        }
         waiting = f"awk '$2 ~ /:{HELD_PORT:04X}$/ {{ split($5, queued, \":\"); print queued[2] }}' /proc/net/tcp"
-        enough = f"[ $({waiting} | while read n; do [ $((0x$n)) -lt {HELD} ] || echo; done | wc -l) = {len(held)} ]"
-        guest.wait_for(enough)
+        full = f"{waiting} | while read n; do [ $((0x$n)) -lt {HELD} ] || echo; done | wc -l"
+        guest.wait_for(f"[ $({full}) = {SOCKETS * len(held)} ]")
         seen["held when it left"] = guest.check(waiting).split()
+        say("switch-over")
         state = guest.monitor("query-migrate")
         seen["rounds before"] = state["ram"]["dirty-sync-count"]
         seen["state before"] = state["status"]
         guest.monitor("migrate-set-parameters", **{"max-bandwidth": FAST, "downtime-limit": PATIENT})
         state = wait_for_state(guest, lambda state: state["status"] == "completed", "the migration to complete")
         seen["migration"] = {what: state.get(what) for what in ("status", "downtime", "total-time", "ram")}
+        say("on the other side")
         seen["held when it came"] = other.check(waiting).split()
         other.check("killall -CONT held")
-        seen["held"] = {card: client.finish() for card, client in held.items()}
+        seen["held"] = {card: [client.finish() for client in clients] for card, clients in held.items()}
 
 
 def wait_for_state(guest: Machine, reached, what: str) -> dict:

@@ -107,18 +107,21 @@ def pull_the_plug(machine: Machine, name: str, seen: dict) -> None:
 
 
 def change_queues(machine: Machine, name: str, seen: dict) -> None:
+    """A connection stays on the queue that it was given, so each step makes new ones, which take one or
+    another."""
     wire = machine.wires[name]
-    with ExitStack() as stack:
-        clients = [stack.enter_context(endless(wire.guest)) for _ in range(4)]
+    with endless(wire.guest) as client:
+        client.wait_flowing()
+        seen["steps"] = []
         for queues in (2, 1, 2):
             machine.check(f"ethtool -L {wire.interface} combined {queues}")
             before = machine.queue_packets(name)
-            for client in clients:
-                client.wait_flowing()
+            streams = [tcp(wire.guest, 1 << 15, 1 << 15) for _ in range(16)]
+            client.wait_flowing()
             after = machine.queue_packets(name)
             moved = {counter: after[counter] - before.get(counter, 0) for counter in after}
-            seen.setdefault("steps", []).append({"queues": queues, "moved": moved})
-        seen["tcp"] = [client.stop() for client in clients]
+            seen["steps"].append({"queues": queues, "moved": moved, "tcp": streams})
+        seen["tcp"] = client.stop()
 
 
 def carry_jumbo(machine: Machine, name: str, seen: dict) -> None:

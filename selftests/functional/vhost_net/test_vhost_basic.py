@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Little traffic on the debug kernels, which the lab lets complain of nothing; and with a whole Debian in the guest."""
+"""Little traffic: on the debug kernels, which the lab lets complain of nothing; on every combination of options; with a
+whole Debian in the guest."""
 
 import pytest
-from cards import BASIC
+from cards import BASIC, MATRIX
 from conftest import Seen, expect_datagrams, expect_negotiated, expect_ping, expect_stream
 
 EACH_CARD = pytest.mark.parametrize("card", BASIC, ids=lambda card: card.name)
@@ -37,6 +38,23 @@ def test_traffic(seen, card):
 def test_the_debug_kernel_is_silent(seen):
     """Nor is there a leak."""
     expect_clean_end(seen)
+
+
+@pytest.fixture(scope="module", params=["6.1", "6.12"])
+def matrix(request, seen_in) -> Seen:
+    return seen_in("matrix", request.param)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("card", MATRIX, ids=lambda card: card.name)
+def test_every_combination(matrix, card):
+    expect_traffic(matrix, card)
+    expect_stream(matrix[f"link {card.name}"]["tcp"])
+
+
+@pytest.mark.full
+def test_every_combination_leaves_nothing_behind(matrix):
+    expect_clean_end(matrix)
 
 
 @pytest.mark.full

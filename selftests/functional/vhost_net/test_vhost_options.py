@@ -93,8 +93,9 @@ def test_queue_pairs_are_changed_under_traffic(seen):
         for way in ("rx", "tx"):
             used = [step["moved"].get(f"{way}_queue_{queue}_packets", 0) > 0 for queue in (0, 1)]
             assert used == [True, step["queues"] == 2], step
-    for stream in found["tcp"]:
-        expect_stream(stream)
+        for stream in step["tcp"]:
+            expect_stream(stream)
+    expect_stream(found["tcp"])
 
 
 @EACH_CARD

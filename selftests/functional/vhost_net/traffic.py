@@ -60,7 +60,7 @@ class Traffic:
             time.sleep(0.02)
         return counts
 
-    def wait_flowing(self, amount: int = 1 << 17) -> Counts:
+    def wait_flowing(self, amount: int = 1 << 14) -> Counts:
         """Until that much more (bytes, or datagrams) has gone each way."""
         before = self.progress()
         return self.wait_until(
@@ -100,9 +100,9 @@ def serve(guest: Guest) -> None:
     guest.check(f"traffic serve {PORT} && ln -sf traffic /bin/held && held serve {HELD_PORT}")
 
 
-def endless(address: str) -> Traffic:
+def endless(address: str, rate: int = 1 << 16) -> Traffic:
     """A stream each way, slow enough for an emulated guest to do other things beside."""
-    return Traffic("tcp", address, up="on", down="on", rate=1 << 19)
+    return Traffic("tcp", address, up="on", down="on", rate=rate)
 
 
 def tcp(address: str, up: int, down: int) -> dict:

@@ -108,12 +108,14 @@ private:
     // An endless stream ends when it is told to, or when the other side's has.
     void send_stream(uint64_t limit, uint64_t rate, const std::atomic<bool>& stop) {
         auto due = std::chrono::steady_clock::now();
+        // Several a second, so that whoever watches sees it move.
+        const uint64_t longest = rate ? std::clamp(rate / 8, 1UL, kLongestFrame) : kLongestFrame;
         std::vector<std::byte> frame(sizeof(Header) + kLongestFrame);
         for (uint64_t number = 0; sent_ < limit; number++) {
             if (limit == kUntilStopped && (stop || peer_ended_))
                 break;
             // Lengths of all kinds, so that segments begin and end anywhere.
-            const uint64_t wanted = number % 4 ? kLongestFrame : 1 + mix(number) % kLongestFrame;
+            const uint64_t wanted = number % 4 ? longest : 1 + mix(number) % longest;
             const Header header = {std::min(wanted, limit - sent_), received_};
             std::memcpy(frame.data(), &header, sizeof header);
             const std::span<std::byte> whole(frame.data(), sizeof header + header.length);
