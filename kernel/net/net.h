@@ -59,6 +59,7 @@ struct vireo_net_tx {
  * @packets: taken from @ring, not delivered yet
  * @head: first of them
  * @tail: behind the last
+ * @popped: chains that were popped in this turn
  * @taken: chains of the packet under way, from @next on
  * @niov: entries of q->iov that they have
  * @msg: for the socket; all zero but for what a packet sets
@@ -77,6 +78,7 @@ struct vireo_net_rx {
 	u32 staged;
 	u32 next;
 	u32 end;
+	u32 popped;
 	u32 taken;
 	u32 niov;
 	struct msghdr msg;

@@ -74,8 +74,9 @@ static bool rx_ready(struct vireo_queue *q)
 	struct vireo_net_rx *rx = container_of(q, struct vireo_net_rx, nq.q);
 	struct socket *sock = q->backend;
 
+	/* Under its lock: a tap's ring is another when its length changes. */
 	if (rx->ring)
-		return !__ptr_ring_empty(rx->ring);
+		return !ptr_ring_empty(rx->ring);
 	return !skb_queue_empty_lockless(&sock->sk->sk_receive_queue);
 }
 
@@ -115,8 +116,10 @@ static int rx_pop(struct vireo_net_rx *rx)
 			return -E2BIG;
 	}
 	n = vireo_pop(q, rx->end, waiting);
-	if (n > 0)
+	if (n > 0) {
 		rx->end += n;
+		rx->popped += n;
+	}
 	return n;
 }
 
@@ -333,6 +336,7 @@ void vireo_net_rx_run(struct vireo_queue *q)
 	u32 packets = 0;
 	u64 bytes = 0;
 
+	rx->popped = 0;
 	/* Kicks are wanted only while buffers are what is missing. */
 	if (vireo_disable_kick(q))
 		return;
@@ -342,7 +346,9 @@ void vireo_net_rx_run(struct vireo_queue *q)
 			vireo_poll_stop(&rx->nq.poll);
 		if (rx_step(rx, sock, &bytes))
 			goto out;
-	} while (++packets < VIREO_NET_PACKETS && bytes < VIREO_NET_BYTES);
+		/* Empty chains cost as well, though they bring no packet further. */
+	} while (++packets < VIREO_NET_PACKETS && bytes < VIREO_NET_BYTES &&
+		 rx->popped < VIREO_MAX_CHAINS);
 	vireo_queue_again(q);
 out:
 	rx_unpop(rx);

@@ -113,8 +113,13 @@ enum vireo_queue_error {
 	VIREO_ERROR_BASE = 68, /* a ring that moved to a place of the wrong alignment */
 };
 
-/* Reads the counters of one queue. ENOBUFS: no such queue. EINVAL: size < 8. */
-#define VIREO_GET_QUEUE_STATS _IOWR(VIREO_IOCTL, 0x01, struct vireo_queue_stats)
+/*
+ * Reads the counters of one queue. ENOBUFS: no such queue. EINVAL: size < 8.
+ * The argument is a struct vireo_queue_stats, of which size says how much the
+ * caller has; the number holds the length of its first two fields, so that it
+ * stays the same when fields are appended.
+ */
+#define VIREO_GET_QUEUE_STATS _IOWR(VIREO_IOCTL, 0x01, __u64)
 
 /*
  * /dev/vireo-null, for selftests and benchmarks: a device of two queues that
