@@ -91,5 +91,5 @@ clean: ## remove build/
 distclean: clean ## remove build/, and the kernels and guests cached outside the checkout
 	@rm -rf "$(CACHE)"/{kernels,guest,lab,style,fresh,vringh-*}
 
-.PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz fuzz-ioctl coverage bench bench-net style \
-	install uninstall setup clean distclean
+.PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz fuzz-ioctl coverage bench bench-net \
+	style install uninstall setup clean distclean

@@ -79,6 +79,19 @@ def kunit(alias: str, level: str = "check") -> Tier:
     )
 
 
+def vhost_net(alias: str, level: str = "check") -> Tier:
+    return Tier(
+        f"vhost-net-{alias}",
+        f"QEMU with /dev/vireo-net on kernel {alias}: traffic, options, resets, migration",
+        pytest(f"vhost-net-{alias}", "selftests/functional/vhost_net", f"--kernel {alias}"),
+        "junit",
+        budget=120 if alias.startswith("debug") else 240,
+        limit=3600,
+        needs=(f"modules-{alias}", "host"),
+        level=level,
+    )
+
+
 # Started in this order as cores come free: what others wait for, and what takes long, is first.
 TIERS: tuple[Tier, ...] = (
     *kernel("debug"),
@@ -110,6 +123,10 @@ TIERS: tuple[Tier, ...] = (
         limit=1800,
         needs=("kernel-6.1", "kernel-6.12", "kernel-debug"),
     ),
+    vhost_net("6.1"),
+    vhost_net("6.12"),
+    vhost_net("debug"),
+    vhost_net("debug-6.12", "full"),
     kunit("debug"),
     kunit("debug-6.12", "full"),
     Tier(
@@ -118,6 +135,26 @@ TIERS: tuple[Tier, ...] = (
         "selftests/fuzz/run --seconds 60",
         "tap",
         budget=70,
+        cores=2,
+    ),
+    Tier(
+        "fuzz-ioctl",
+        "random calls on devices at work, on the debug kernel",
+        "selftests/lab/run --kernel debug --out build/lab/fuzz-ioctl --timeout 1500 -- selftests/fuzz/ioctl/run",
+        "tap",
+        budget=180,
+        limit=1800,
+        needs=("modules-debug", "host"),
+        cores=2,
+    ),
+    Tier(
+        "faults",
+        "memory runs out once at each place where it can, on the debug kernel",
+        "selftests/lab/run --kernel debug --out build/lab/faults --timeout 1500 -- selftests/kselftest/run faults",
+        "tap",
+        budget=180,
+        limit=1800,
+        needs=("modules-debug", "host"),
         cores=2,
     ),
     Tier(
