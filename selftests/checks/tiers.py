@@ -8,7 +8,7 @@ from dataclasses import dataclass
 LEVELS = ("fast", "check", "full")  # each runs what those before it run, and more
 
 # Seconds for a whole run with everything built and cached, on two cores.
-BUDGETS = {"fast": 60, "check": 8 * 60}
+BUDGETS = {"fast": 60, "check": 20 * 60}
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,23 @@ def kunit(alias: str, level: str = "check") -> Tier:
     )
 
 
+def kselftest(alias: str, level: str = "check") -> Tier:
+    """All programs; on a debug kernel but faults, which is a tier of its own."""
+    debug = alias.startswith("debug")
+    programs = "$(cd selftests/kselftest && ls *.c | sed 's/\\.c$//' | grep -v faults)" if debug else ""
+    return Tier(
+        f"kselftest-{alias}",
+        f"the devices under programs that are VMM and driver at once, on kernel {alias}",
+        f"selftests/lab/run --kernel {alias} --out build/lab/kselftest-{alias} --timeout 2400"
+        f" -- selftests/kselftest/run {programs}".rstrip(),
+        "tap",
+        budget=240 if debug else 120,
+        limit=2700,
+        needs=(f"modules-{alias}", "host"),
+        level=level,
+    )
+
+
 def vhost_net(alias: str, level: str = "check") -> Tier:
     return Tier(
         f"vhost-net-{alias}",
@@ -123,6 +140,10 @@ TIERS: tuple[Tier, ...] = (
         limit=1800,
         needs=("kernel-6.1", "kernel-6.12", "kernel-debug"),
     ),
+    kselftest("6.1"),
+    kselftest("6.12"),
+    kselftest("debug"),
+    kselftest("debug-6.12", "full"),
     vhost_net("6.1"),
     vhost_net("6.12"),
     vhost_net("debug"),
