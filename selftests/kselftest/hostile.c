@@ -257,8 +257,7 @@ static const struct attack attacks[] = {
     {"empty", TX_ONLY, EACH, DROPS, 0, .chain = {{BELOW, 0, N, 1}, {BELOW, 0, 0, 0}}},
     {"header-alone", TX_ONLY, EACH, DROPS, 0, .chain = {{GOOD, 12, 0, 0}}},
     {"half-a-header", TX_ONLY, EACH, DROPS, 0, .chain = {{GOOD, 5, 0, 0}}},
-    /* The tap throws it away. */
-    {"less-than-ethernet", TX_ONLY, EACH, PASSES, 0, .chain = {{GOOD, 12 + 13, 0, 0}}},
+    {"less-than-ethernet", TX_ONLY, EACH, DROPS, 0, .chain = {{GOOD, 12 + 13, 0, 0}}},
     /* Tables */
     {"table-not-negotiated", BOTH, NO_INDIRECT, STOPS, VIREO_ERROR_INDIRECT_OFF,
      .chain = {{TABLE, 16, I, 0}}, .table = {{GOOD, 1600, 0, 0}}, .lenient = true},
