@@ -172,6 +172,7 @@ static void queue_turn(struct vireo_work *work, bool alive)
 	if (q->backend && !q->error) {
 		q->stats.wakeups++;
 		q->waiting = false;
+		q->poll_end = 0;
 		if (!q->mapped)
 			err = queue_map(q);
 		if (!err)

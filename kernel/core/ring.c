@@ -12,8 +12,8 @@
 
 #include "vireo.h"
 
-/* Neither a turn nor an ioctl is held up longer by polling (microseconds). */
-#define MAX_BUSYLOOP_US 10000U
+/* From its first look on, a turn polls no longer; ioctls wait for its end. */
+#define MAX_POLL_NS (10 * NSEC_PER_MSEC)
 
 static_assert((int)VIREO_ERROR_RING_FAULT == (int)VQ_ERR_FAULT);
 static_assert((int)VIREO_ERROR_OVERCOMMIT == (int)VQ_ERR_OVERCOMMIT);
@@ -238,7 +238,10 @@ bool vireo_busy_poll(struct vireo_queue *q, bool (*ready)(struct vireo_queue *q)
 		return false;
 	if (!ready)
 		ready = ring_ready;
-	end = local_clock() + (u64)min(q->busyloop_us, MAX_BUSYLOOP_US) * NSEC_PER_USEC;
+	end = local_clock();
+	if (!q->poll_end)
+		q->poll_end = end + MAX_POLL_NS;
+	end = min(end + (u64)q->busyloop_us * NSEC_PER_USEC, q->poll_end);
 	do {
 		if (ready(q)) {
 			q->stats.polls++;

@@ -105,6 +105,7 @@ struct vireo_memory {
  * @addr: of the ring, as set; with ACCESS_PLATFORM the driver's, else the owner's
  * @base: where to begin, or where it stopped, unless @mapped
  * @busyloop_us: how long to look for work before sleeping, microseconds
+ * @poll_end: when this turn's polling ends (local_clock()), 0: it has not begun
  * @memory: guest memory, changes under @mutex
  * @hot: the range that was found last
  * @log: where dirty pages are noted, NULL: nowhere
@@ -136,6 +137,7 @@ struct vireo_queue {
 	struct vhost_vring_addr addr;
 	u32 base;
 	u32 busyloop_us;
+	u64 poll_end;
 	const struct vireo_memory *memory;
 	struct vireo_range hot;
 	u8 __user *log;
