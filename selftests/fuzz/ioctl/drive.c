@@ -99,7 +99,7 @@ static u32 make_packet(struct actor* actor, struct fuzz_queue* queue, u8* base, 
 static void give_out(struct actor* actor, struct fuzz_device* dev, struct fuzz_queue* queue) {
     u32 header = net_hdr_bytes(dev->features);
 
-    for (u32 n = 1 + below(actor, 16); n; n--) {
+    for (u32 n = 1 + below(actor, 8); n; n--) {
         void* token;
         u8* base = slot_take(actor->world, queue, &token);
         u32 bytes;
@@ -118,7 +118,7 @@ static void give_out(struct actor* actor, struct fuzz_device* dev, struct fuzz_q
 static void give_in(struct actor* actor, struct fuzz_device* dev, struct fuzz_queue* queue) {
     bool merged = dev->features & F_NET_MRG_RXBUF;
 
-    for (u32 n = 1 + below(actor, 32); n; n--) {
+    for (u32 n = 1 + below(actor, 16); n; n--) {
         u32 bytes = merged && percent(actor, 50) ? 1 + below(actor, 600) : 1600;
         void* token;
         u8* base = slot_take(actor->world, queue, &token);
@@ -175,7 +175,7 @@ static void drive_tap(struct actor* actor, struct tap* tap) {
     static const u8 vlan[] = {0x81, 0x00, 0x00, 0x07};
     static _Thread_local u8 frame[FRAME_MAX + 1];
 
-    for (u32 n = below(actor, 12); n; n--) {
+    for (u32 n = below(actor, 6); n; n--) {
         u32 bytes = 14 + below(actor, percent(actor, 90) ? 1500 : 4000);
 
         frame_make(frame, bytes, n);
@@ -203,7 +203,7 @@ void* drive_main(void* data) {
                 messages_answer(actor, dev);
         }
         drive_tap(actor, &world->tap[below(actor, world->taps)]);
-        usleep(below(actor, 2000));
+        usleep(below(actor, 5000));
     }
     return NULL;
 }
