@@ -2,7 +2,8 @@
 /*
  * The floor of a vhost-net device: its calls into the tap, with nothing above
  * them. What is submitted has been prepared before the clock runs; no queue is
- * looked at and nobody is notified. A device cannot cost less than this.
+ * looked at and nobody is notified, and memory is described in the way that is
+ * cheapest to copy from and to. A device cannot cost less than this.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -127,13 +128,13 @@ static int floor_tx_batch(struct floor *floor, u32 count)
 /* A frame that is too large for a batch: the tap copies it from where it is. */
 static int floor_tx_one(struct floor *floor)
 {
-	struct iovec iov = { u64_to_user_ptr(floor->run.frame), floor->run.bytes };
+	void __user *frame = u64_to_user_ptr(floor->run.frame);
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT };
 	u64 begin = ktime_get_ns();
 	int ret;
 
-	iov_iter_init(&msg.msg_iter, ITER_SOURCE, &iov, 1, iov.iov_len);
-	ret = floor->sock->ops->sendmsg(floor->sock, &msg, iov.iov_len);
+	iov_iter_ubuf(&msg.msg_iter, ITER_SOURCE, frame, floor->run.bytes);
+	ret = floor->sock->ops->sendmsg(floor->sock, &msg, floor->run.bytes);
 	floor->run.ns += ktime_get_ns() - begin;
 	if (ret < 0)
 		return ret;
@@ -159,12 +160,13 @@ static int floor_tx(struct floor *floor)
 
 static int floor_rx_one(struct floor *floor, void *frame)
 {
-	struct iovec iov = { u64_to_user_ptr(floor->run.frame), floor->run.bytes };
+	void __user *to = u64_to_user_ptr(floor->run.frame);
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT, .msg_control = frame };
 	int ret;
 
-	iov_iter_init(&msg.msg_iter, ITER_DEST, &iov, 1, iov.iov_len);
-	ret = floor->sock->ops->recvmsg(floor->sock, &msg, iov.iov_len, MSG_DONTWAIT | MSG_TRUNC);
+	iov_iter_ubuf(&msg.msg_iter, ITER_DEST, to, floor->run.bytes);
+	ret = floor->sock->ops->recvmsg(floor->sock, &msg, floor->run.bytes,
+					MSG_DONTWAIT | MSG_TRUNC);
 	if (ret < 0)
 		return ret;
 	floor->run.moved += ret;

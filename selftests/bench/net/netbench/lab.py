@@ -57,7 +57,8 @@ def run(kernel: str, mitigations: str, driver: Path, cells: list[Cell], out: Pat
     if after:
         inside += f"; status=$?; {after}; exit $status"
     with open(out / "answers", "w", encoding="utf-8") as file:
-        done = subprocess.run([*command, "--", "bash", "-c", inside], stdin=subprocess.DEVNULL, stdout=file, check=False)
+        done = subprocess.run([*command, "--", "bash", "-c", inside],
+                              stdin=subprocess.DEVNULL, stdout=file, check=False)  # fmt: skip
     answers = []
     for line in (out / "answers").read_text().splitlines():
         try:
