@@ -309,6 +309,36 @@ static bool readable(void* arg) {
     return poll(&wait, 1, 0) == 1 && wait.revents & POLLIN;
 }
 
+struct turns {
+    const struct vhost_queue* queue;
+    u64 before;
+};
+
+static u64 turns_of(const struct vhost_queue* queue) {
+    struct vireo_queue_stats stats;
+
+    require_ok(vhost_stats(queue->dev, queue->index, &stats));
+    return stats.wakeups;
+}
+
+static bool has_had_turn(void* arg) {
+    const struct turns* turns = arg;
+
+    return turns_of(turns->queue) > turns->before;
+}
+
+/* Kicks, each of which gives a queue its turn. */
+static void let_turn(struct world* world, u32 kicks) {
+    for (u32 i = 0; i < kicks; i++) {
+        struct turns turns = {.queue = &world->net.queue[i % NET_QUEUES].vhost};
+
+        turns.before = turns_of(turns.queue);
+        event_signal(turns.queue->kick);
+        check(wait_until(has_had_turn, &turns), "queue %u has no turn after a kick",
+              turns.queue->index);
+    }
+}
+
 static void asked_once(const void* arg) {
     static struct world world;
     struct vhost_iotlb_msg misses[64];
@@ -316,26 +346,22 @@ static void asked_once(const void* arg) {
 
     open_world(&world, arg);
     if (!world.net.dev.is_vireo)
-        skip_test("vhost asks again and again");
+        skip_test("vhost asks for more than one page of a ring at once");
     require_ok(net_start(&world.net, world.tap.fd));
     check(wait_until(readable, &world), "nobody asks for the rings");
+    let_turn(&world, 10);
     count = read_all(&world, misses, COUNT(misses));
-    check(count >= 1 && count <= NET_QUEUES, "%u questions for %u rings at once", count,
-          NET_QUEUES);
-    /* More work, and still no answer. */
-    for (u32 i = 0; i < 100; i++)
-        event_signal(world.net.queue[i % NET_QUEUES].vhost.kick);
-    for (u32 i = 0; i < NET_QUEUES; i++) {
-        u32 base;
-
-        require_ok(vhost_get_base(&world.net.dev, i, &base));
-    }
-    count += read_all(&world, misses + count, COUNT(misses) - count);
+    check(count == NET_QUEUES, "%u questions for %u rings", count, NET_QUEUES);
     for (u32 i = 0; i < count; i++) {
         for (u32 k = 0; k < i; k++)
             check(misses[i].iova != misses[k].iova || misses[i].perm != misses[k].perm,
                   "asked twice for %#llx", (unsigned long long)misses[i].iova);
     }
+    /* Who has read it and does not answer is asked again, when there is work. */
+    let_turn(&world, NET_QUEUES);
+    check(readable(&world), "nobody asks for the rings again");
+    count = read_all(&world, misses, COUNT(misses));
+    check(count == NET_QUEUES, "%u questions for %u rings, again", count, NET_QUEUES);
     /* It can be stopped, and started again: then it asks again. */
     require_ok(net_stop(&world.net));
     for (u32 i = 0; i < count; i++)

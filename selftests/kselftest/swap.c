@@ -29,8 +29,8 @@ struct world {
     struct net_driver net;
     struct tap tap[STREAM_TAPS];
     struct stream stream;
-    int memory;  /* the file that guest memory is, if it is one */
-    u8* view[2]; /* where it is mapped: the driver's mapping, and sometimes another */
+    int memory; /* the file that guest memory is, if it is one */
+    u8* view;   /* where the device has it; the driver has a mapping of its own */
 };
 
 /* Opens all, and starts traffic. */
@@ -91,24 +91,34 @@ static void memory_to_file(struct world* world) {
                 mmap(mem->base, mem->bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
                      world->memory, 0) == mem->base,
             "a file of guest memory");
-    world->view[0] = mem->base;
 }
 
-/* The table and the rings of a view, as the owner's addresses. */
-static void use_view(struct world* world, u32 view) {
+/* The table and the rings in another mapping, as the owner's addresses. */
+static void use_view(struct world* world, u8* view) {
     struct vhost_memory_region region = {.guest_phys_addr = FD_GUEST_BASE,
                                          .memory_size = world->net.mem.bytes,
-                                         .userspace_addr = (unsigned long)world->view[view]};
+                                         .userspace_addr = (unsigned long)view};
 
     require_ok(vhost_set_mem_table(&world->net.dev, &region, 1));
     for (u32 i = 0; i < NET_QUEUES; i++) {
         struct net_queue* queue = &world->net.queue[i];
         struct vhost_vring_addr addr;
 
-        queue->driver.setup.arena_device = (unsigned long)world->view[view];
+        queue->driver.setup.arena_device = (unsigned long)view;
         dirty_ring_addr(queue, 0, &addr);
         require_ok(vhost_set_addr(&world->net.dev, &addr));
     }
+}
+
+static void move_memory(struct world* world) {
+    u8* view =
+        mmap(NULL, world->net.mem.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, world->memory, 0);
+
+    require(view != MAP_FAILED, "a mapping of guest memory");
+    use_view(world, view);
+    if (world->view)
+        munmap(world->view, world->net.mem.bytes);
+    world->view = view;
 }
 
 /*
@@ -126,18 +136,11 @@ static void memory_moved(const void* arg) {
     require(!ret, "open the device: error %d", ret);
     memory_to_file(&world);
     require_ok(tap_open(&world.tap[0], &(struct tap_options){.vnet_hdr = net_tap_hdr(*features)}));
+    move_memory(&world);
     require_ok(net_start(&world.net, world.tap[0].fd));
     stream_start(&world.stream, &world.net, &world.tap[0], NULL);
     for (u32 round = 0; round < ROUNDS; round++) {
-        u32 view = (round + 1) % 2;
-
-        if (view)
-            world.view[1] = mmap(NULL, world.net.mem.bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                                 world.memory, 0);
-        require(world.view[view] != MAP_FAILED, "a mapping of guest memory");
-        use_view(&world, view);
-        if (!view)
-            munmap(world.view[1], world.net.mem.bytes);
+        move_memory(&world);
         stream_run(&world.stream, BETWEEN);
     }
     close_world(&world);

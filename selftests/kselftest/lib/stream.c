@@ -175,8 +175,25 @@ static void sleep_until_called(struct stream* stream, bool* called) {
     }
 }
 
+/* One direction: how many frames arrived, and when the last did. */
+struct watch {
+    u32 arrived;
+    unsigned long long when;
+};
+
+static void keep_watch(struct watch* watch, u32 sent, u32 arrived, const char* where) {
+    if (arrived != watch->arrived || sent == arrived) {
+        watch->arrived = arrived;
+        watch->when = now_ms();
+    }
+    require(now_ms() < watch->when + WAIT_MS, "%u frames sent %s, and only %u arrive", sent, where,
+            arrived);
+}
+
 static void* stream_thread(void* arg) {
     struct stream* stream = arg;
+    struct watch out = {.when = now_ms()};
+    struct watch in = {.when = now_ms()};
     bool called = true; /* the guest runs until it falls asleep */
 
     while (!all_through(stream)) {
@@ -191,6 +208,9 @@ static void* stream_thread(void* arg) {
             }
             pthread_mutex_unlock(&stream->guest);
         }
+        keep_watch(&out, stream->sent, stream->came_out, "out");
+        keep_watch(&in, stream->sent_in[0] + stream->sent_in[1],
+                   stream->received[0] + stream->received[1], "in");
         if (stopped)
             usleep(100);
         else if (!moved)
