@@ -96,16 +96,33 @@ def kselftest(alias: str, level: str = "check") -> Tier:
     )
 
 
+VHOST_NET = "selftests/functional/vhost_net/test_vhost_"
+
+
 def vhost_net(alias: str, level: str = "check") -> Tier:
     return Tier(
         f"vhost-net-{alias}",
-        f"QEMU with /dev/vireo-net on kernel {alias}: traffic, options, resets, migration",
-        pytest(f"vhost-net-{alias}", "selftests/functional/vhost_net", f"--kernel {alias}"),
+        f"QEMU with /dev/vireo-net on kernel {alias}: traffic, options, offloads, resets",
+        pytest(f"vhost-net-{alias}", f"{VHOST_NET}basic.py {VHOST_NET}options.py", f"--kernel {alias}"),
         "junit",
         budget=120 if alias.startswith("debug") else 240,
         limit=3600,
         needs=(f"modules-{alias}", "host"),
         level=level,
+    )
+
+
+def vhost_net_more(alias: str) -> Tier:
+    """Scenarios that take long, since their guests wait for a VMM or an IOMMU that is emulated twice over."""
+    return Tier(
+        f"vhost-net-more-{alias}",
+        f"QEMU with /dev/vireo-net on kernel {alias}: live migration, an IOMMU",
+        pytest(f"vhost-net-more-{alias}", f"{VHOST_NET}migration.py {VHOST_NET}iommu.py", f"--kernel {alias}"),
+        "junit",
+        budget=1200,
+        limit=5400,
+        needs=(f"modules-{alias}", "host"),
+        level="full",
     )
 
 
@@ -148,6 +165,8 @@ TIERS: tuple[Tier, ...] = (
     vhost_net("6.12"),
     vhost_net("debug"),
     vhost_net("debug-6.12", "full"),
+    vhost_net_more("6.1"),
+    vhost_net_more("6.12"),
     kunit("debug"),
     kunit("debug-6.12", "full"),
     Tier(
