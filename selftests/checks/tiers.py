@@ -290,7 +290,8 @@ TIERS: tuple[Tier, ...] = (
         "install",
         "what make install puts below DESTDIR, make uninstall removes",
         "root=$RESULTS/root; make install KVER=6.1 DESTDIR=$root;"
-        " diff <(find $root -name '*.ko' -printf '%f\\n' | sort) <(grep -v '^#' kernel/shipped | sed 's/$/.ko/' | sort);"
+        " diff <(find $root -name '*.ko' -printf '%f\\n' | sort)"
+        " <(grep -v '^#' kernel/shipped | sed 's/$/.ko/' | sort);"
         " grep -q 'GROUP=\"kvm\"' $root/usr/lib/udev/rules.d/*vireo.rules;"
         " make uninstall KVER=6.1 DESTDIR=$root; ! find $root -type f | grep .",
         needs=("modules-6.1", "host"),
