@@ -24,7 +24,7 @@ class BenchError(Exception):
 
 def build_programs(out: Path, *targets: str) -> Path:
     """Optimised as it is always, so that figures are of one program. Returns the directory of the driver program."""
-    build = TOP / "build/bench/build"
+    build = TOP / "build/bench/net-build"
     _logged(out / "build.log", "cmake", "-S", TOP, "-B", build, "-G", "Ninja",
             "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "--log-level=WARNING")  # fmt: skip
     _logged(out / "build.log", "cmake", "--build", build, "--target", *targets)
