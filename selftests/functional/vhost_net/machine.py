@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Iterator, Sequence
 
+import counters
 from guests.errors import GuestError, say
 from guests.nested import BOOT_LIMIT, COMMAND_LIMIT, Guest, Result, run
 from vlab.cpio import Archive
@@ -39,7 +40,7 @@ class Report:
         self.path.write_text(json.dumps(self.seen, indent=1) + "\n", encoding="utf-8")
 
     @contextlib.contextmanager
-    def part(self, name: str, guest: Guest | None = None) -> Iterator[dict]:
+    def part(self, name: str, guest: "Machine | None" = None) -> Iterator[dict]:
         say(name)
         seen = self.seen.setdefault(name, {})
         try:
@@ -47,6 +48,8 @@ class Report:
         except (GuestError, OSError) as error:
             say(f"{name}: {error}")
             self.seen["failures"][name] = str(error)
+            if guest:
+                seen["state"] = guest.state()
             if not guest or guest.process.poll() is not None:
                 raise GuestError(f"{name}: {error}") from error
         finally:
@@ -69,6 +72,7 @@ class Machine(Guest):
         self, device: VhostDevice | None, wires: Sequence[Wire], *, options: str = "", append: str = "", **others
     ) -> None:
         """options are of each card; without a device, QEMU serves their rings itself."""
+        self.device = device
         self.wires = {wire.card.name: wire for wire in wires}
         plugs = [word for wire in wires for word in wire.plug(device, options)]
         super().__init__(
@@ -100,6 +104,24 @@ class Machine(Guest):
             "qemu": _names(status["guest-features"]),
             "acked": _names(vhost.get("acked-features", {})),
             "vhost started": status["vhost-started"],
+        }
+
+    def counters(self, name: str) -> list[dict]:
+        """The device's own, for each queue pair of a card. The kernel's own device has none."""
+        if not self.device or self.device.module != "vireo_net":
+            return []
+        return [counters.read(self.process.pid, fd) for fd in self.wires[name].device_fds]
+
+    def state(self) -> dict:
+        """For whoever looks for the cause of a failure: of each card what QEMU and the device have to say."""
+        if self.process.poll() is not None:
+            return {}
+        return {
+            name: {
+                "counters": self.counters(name),
+                "queues": [self.queue(name, number) for number in range(2 * wire.card.queues)],
+            }
+            for name, wire in self.wires.items()
         }
 
     def queue_packets(self, name: str) -> dict[str, int]:

@@ -38,5 +38,6 @@ def observe(report: Report, device: VhostDevice, images: dict) -> None:
                 resize(machine, name, seen)
             with report.part(f"link {name}", machine) as seen:
                 pull_the_plug(machine, name, seen)
+        report["counters"] = {name: machine.counters(name) for name in machine.wires}
         report["complaints"] = machine.complaints()
         report["exit status"] = machine.power_off()

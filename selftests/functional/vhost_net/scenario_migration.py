@@ -18,8 +18,10 @@ from wires import Bridge, VhostDevice, Wire
 
 from guests.errors import GuestError, say
 
-# Memory at this many bytes a second, while there is traffic that writes to more of it: never done, until told to be.
-SLOW, FAST = 48 << 20, 4 << 30
+# Bytes a second: for memory as a whole; for what is written meanwhile, so slow that the migration is not done before it
+# is told to be (many short rounds would do too, but each costs the guest a fault for every page it writes); and for
+# the rest.
+FIRST, TRICKLE, REST = 256 << 20, 256 << 10, 4 << 30
 HELD = 48 << 10  # bytes that wait in a socket of the guest while it migrates: less than TCP's first window
 SOCKETS = 4  # of this kind for each card
 SILENT = 1  # milliseconds of silence that are too many for a guest with traffic
@@ -71,6 +73,7 @@ def observe(report: Report, device: VhostDevice, images: dict) -> None:
             seen["streams"] = {card: client.stop() for card, client in streams.items()}
             seen["datagrams"] = {card: client.stop() for card, client in datagrams.items()}
             seen["ping"] = {card: guest.ping(card) for card in guest.wires}
+        report["counters"] = {name: guest.counters(name) for name in guest.wires}
         report["complaints"] = guest.complaints()
         report["exit status"] = guest.power_off()
 
@@ -80,10 +83,11 @@ def migrate(guest: Machine, other: Machine, socket: Path, seen: dict) -> None:
     nobody in the guest looks at it before it runs on the other side: what the log has missed is not what was sent."""
     other.monitor("query-status")  # when it answers, it listens
     guest.check("killall -STOP held")
-    guest.monitor("migrate-set-parameters", **{"max-bandwidth": SLOW, "downtime-limit": SILENT})
+    guest.monitor("migrate-set-parameters", **{"max-bandwidth": FIRST, "downtime-limit": SILENT})
     guest.monitor("migrate", uri=f"unix:{socket}")
     say("all memory once")
     wait_for_state(guest, lambda state: state["ram"]["dirty-sync-count"] > 1, "all memory to have gone over once")
+    guest.monitor("migrate-set-parameters", **{"max-bandwidth": TRICKLE})
     seen["log enabled"] = {card: guest.status(card)["vhost-dev"]["log-enabled"] for card in guest.wires}
     say("data that nobody reads yet")
     with ExitStack() as stack:
@@ -94,14 +98,20 @@ def migrate(guest: Machine, other: Machine, socket: Path, seen: dict) -> None:
             for card, wire in guest.wires.items()
         }
         waiting = f"awk '$2 ~ /:{HELD_PORT:04X}$/ {{ split($5, queued, \":\"); print queued[2] }}' /proc/net/tcp"
-        full = f"{waiting} | while read n; do [ $((0x$n)) -lt {HELD} ] || echo; done | wc -l"
-        guest.wait_for(f"[ $({full}) = {SOCKETS * len(held)} ]")
-        seen["held when it left"] = guest.check(waiting).split()
+        deadline = time.monotonic() + LIMIT
+        while True:
+            seen["held when it left"] = guest.check(waiting).split()
+            if sum(int(count, 16) >= HELD for count in seen["held when it left"]) == SOCKETS * len(held):
+                break
+            if time.monotonic() > deadline:
+                seen["state"] = guest.state()
+                seen["sockets"] = guest.check("cat /proc/net/tcp")
+                raise GuestError(f"waited {LIMIT} s for {HELD} bytes in {SOCKETS} sockets of each card")
         say("switch-over")
         state = guest.monitor("query-migrate")
         seen["rounds before"] = state["ram"]["dirty-sync-count"]
         seen["state before"] = state["status"]
-        guest.monitor("migrate-set-parameters", **{"max-bandwidth": FAST, "downtime-limit": PATIENT})
+        guest.monitor("migrate-set-parameters", **{"max-bandwidth": REST, "downtime-limit": PATIENT})
         state = wait_for_state(guest, lambda state: state["status"] == "completed", "the migration to complete")
         seen["migration"] = {what: state.get(what) for what in ("status", "downtime", "total-time", "ram")}
         say("on the other side")

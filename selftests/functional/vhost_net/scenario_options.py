@@ -11,7 +11,7 @@ from wires import VhostDevice, Wire, copied_by
 from guests.errors import say
 from guests.nested import run
 
-AMOUNT = 2 << 20  # bytes of TCP each way
+AMOUNT = 1 << 20  # bytes of TCP each way
 JUMBO = 9000
 
 
@@ -43,6 +43,7 @@ def observe(report: Report, device: VhostDevice, images: dict) -> None:
         with report.part("reboot", machine) as seen:
             seen["complaints before"] = machine.complaints()
             reboot(machine, seen)
+        report["counters"] = {name: machine.counters(name) for name in machine.wires}
         report["complaints"] = machine.complaints()
         report["workers at the end"] = len(device.workers(machine.process.pid))
         report["exit status"] = machine.power_off()
@@ -61,7 +62,7 @@ def carry(machine: Machine, name: str, seen: dict) -> None:
     seen["ping"] = machine.ping(name)
     before = copied_by(machine.process.pid)
     seen["tcp"] = tcp(wire.guest, AMOUNT, AMOUNT)
-    seen["udp"] = udp(wire.guest, count=1000, window=32, smallest=32, largest=1472)
+    seen["udp"] = udp(wire.guest, count=500, window=32, smallest=32, largest=1472)
     seen["copied by QEMU"] = copied_by(machine.process.pid) - before
 
 
@@ -74,7 +75,7 @@ def set_offloads(machine: Machine, name: str, seen: dict) -> None:
         if offloads.host:
             run("ethtool", "-K", wire.tap_name, *offloads.host.split())
         with watched(wire.tap_name) as packets:
-            result = {"tcp": tcp(wire.guest, AMOUNT, AMOUNT), "udp": udp(wire.guest, 200, 8, 32, 1472)}
+            result = {"tcp": tcp(wire.guest, AMOUNT, AMOUNT), "udp": udp(wire.guest, 100, 8, 32, 1472)}
         seen[what] = {**result, "packets": packets}
 
 
@@ -129,7 +130,7 @@ def carry_jumbo(machine: Machine, name: str, seen: dict) -> None:
     machine.check(f"ip link set {wire.interface} mtu {JUMBO}")
     run("ip", "link", "set", wire.tap_name, "mtu", str(JUMBO))
     with watched(wire.tap_name) as packets:
-        seen["udp"] = udp(wire.guest, count=200, window=8, smallest=JUMBO // 2, largest=JUMBO - 28)
+        seen["udp"] = udp(wire.guest, count=100, window=8, smallest=JUMBO // 2, largest=JUMBO - 28)
     seen["packets"] = packets
     seen["ping"] = machine.ping(name, size=JUMBO - 28)
     seen["tcp"] = tcp(wire.guest, AMOUNT, AMOUNT)

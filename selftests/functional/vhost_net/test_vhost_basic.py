@@ -4,7 +4,7 @@ whole Debian in the guest."""
 
 import pytest
 from cards import BASIC, MATRIX
-from conftest import Seen, expect_datagrams, expect_negotiated, expect_ping, expect_stream
+from conftest import Seen, expect_counters, expect_datagrams, expect_negotiated, expect_ping, expect_stream
 
 EACH_CARD = pytest.mark.parametrize("card", BASIC, ids=lambda card: card.name)
 
@@ -24,6 +24,7 @@ def expect_traffic(seen: Seen, card) -> None:
 
 def expect_clean_end(seen: Seen) -> None:
     assert seen.result.status == 0 and not seen.failures, str(seen.result)
+    expect_counters(seen["counters"])
     assert not seen["complaints"]
     assert seen["exit status"] == 0
     assert seen["users at the end"] == 0

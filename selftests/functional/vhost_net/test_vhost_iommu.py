@@ -3,7 +3,7 @@
 
 import pytest
 from cards import BASIC, RING_SIZES
-from conftest import OFFERED, Seen, expect_datagrams, expect_negotiated, expect_ping, expect_stream
+from conftest import OFFERED, Seen, expect_counters, expect_datagrams, expect_negotiated, expect_ping, expect_stream
 
 EACH_CARD = pytest.mark.parametrize("card", BASIC, ids=lambda card: card.name)
 
@@ -48,6 +48,10 @@ def test_link_goes_down_and_up_under_traffic(seen, card):
     assert found["vhost started"] == [False, True, False, True]
     expect_stream(found["tcp"])
     expect_ping(found["ping"])
+
+
+def test_the_device_has_met_with_nothing_wrong(seen):
+    expect_counters(seen["counters"])
 
 
 def test_the_guests_kernel_complains_of_nothing(seen):

@@ -3,7 +3,7 @@
 
 import pytest
 from cards import MIGRATED
-from conftest import Seen, expect_negotiated, expect_ping, expect_stream
+from conftest import Seen, expect_counters, expect_negotiated, expect_ping, expect_stream
 
 HOPS = ("hop 0", "hop 1")
 QUEUES = sum(card.queues for card in MIGRATED)
@@ -61,6 +61,10 @@ def test_no_datagram_is_lost_beyond_the_switch_over(seen, card):
     assert found["there"]["gap_count"] <= len(HOPS), found
     assert found["back"]["gap_count"] == 0, found
     expect_ping(seen["end"]["ping"][card.name])
+
+
+def test_the_device_has_met_with_nothing_wrong(seen):
+    expect_counters(seen["counters"])
 
 
 def test_the_guests_kernel_complains_of_nothing(seen):

@@ -3,7 +3,7 @@
 
 import pytest
 from cards import OFFLOADS, OPTIONS, RING_SIZES, TAKEN_FURTHER
-from conftest import OFFERED, Seen, expect_datagrams, expect_negotiated, expect_ping, expect_stream
+from conftest import OFFERED, Seen, expect_counters, expect_datagrams, expect_negotiated, expect_ping, expect_stream
 
 QUEUES = sum(card.queues for card in OPTIONS)
 EACH_CARD = pytest.mark.parametrize("card", OPTIONS, ids=lambda card: card.name)
@@ -114,6 +114,10 @@ def test_after_a_reboot_under_traffic(seen, card):
     expect_negotiated(card, found["negotiated"])
     expect_ping(found["ping"])
     expect_stream(found["tcp"])
+
+
+def test_the_device_has_met_with_nothing_wrong(seen):
+    expect_counters(seen["counters"])
 
 
 def test_the_guests_kernel_complains_of_nothing(seen):

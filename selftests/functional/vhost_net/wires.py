@@ -83,6 +83,7 @@ class Wire:
         self.interface = f"eth{number}"  # in the guest, which finds the cards in this order
         self.mac = f"52:54:00:99:00:{number:02x}"
         self._fds: list[int] = []
+        self.device_fds: list[int] = []  # their numbers in the VMM, which has inherited them
 
     @property
     def guest_address(self) -> str:
@@ -121,6 +122,7 @@ class Wire:
         """QEMU's arguments; without a device, QEMU serves the rings itself. options are more of the card's."""
         vhost = "vhost=off"
         self._fds = [device.open() for _ in range(self.card.queues)] if device else []
+        self.device_fds = list(self._fds)
         if self.card.queues > 1:
             vhost = f"vhost=on,vhostfds={':'.join(map(str, self._fds))}" if device else vhost
             netdev = f"tap,id=net-{self.card.name},fds={':'.join(map(str, self._queues))},{vhost}"
