@@ -236,6 +236,16 @@ TIERS: tuple[Tier, ...] = (
         budget=20,
     ),
     Tier(
+        "bench-net",
+        "what a packet costs beside vhost-net, in instructions: the goals hold",
+        "selftests/bench/net/run --quick --judge --no-modules --out $RESULTS && "
+        "/usr/bin/python3 -m json.tool $RESULTS/net.json",
+        budget=90,
+        limit=1800,
+        needs=("modules-6.1",),
+        cores=2,
+    ),
+    Tier(
         "unit",
         "the engine's unit tests",
         gtest("host", *UNIT_TESTS),
@@ -266,7 +276,7 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "runner",
         "tests of this runner, of the style checks and of the set-up",
-        pytest("runner", "selftests/checks selftests/style"),
+        pytest("runner", "selftests/checks selftests/style selftests/bench/net"),
         "junit",
         budget=15,
         level="fast",
