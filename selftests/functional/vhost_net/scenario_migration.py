@@ -97,11 +97,10 @@ def migrate(guest: Machine, other: Machine, socket: Path, seen: dict) -> None:
             ]
             for card, wire in guest.wires.items()
         }
-        waiting = f"awk '$2 ~ /:{HELD_PORT:04X}$/ {{ split($5, queued, \":\"); print queued[2] }}' /proc/net/tcp"
         deadline = time.monotonic() + LIMIT
         while True:
-            seen["held when it left"] = guest.check(waiting).split()
-            if sum(int(count, 16) >= HELD for count in seen["held when it left"]) == SOCKETS * len(held):
+            seen["held when it left"] = full_sockets(guest)
+            if len(seen["held when it left"]) == SOCKETS * len(held):
                 break
             if time.monotonic() > deadline:
                 seen["state"] = guest.state()
@@ -115,9 +114,16 @@ def migrate(guest: Machine, other: Machine, socket: Path, seen: dict) -> None:
         state = wait_for_state(guest, lambda state: state["status"] == "completed", "the migration to complete")
         seen["migration"] = {what: state.get(what) for what in ("status", "downtime", "total-time", "ram")}
         say("on the other side")
-        seen["held when it came"] = other.check(waiting).split()
+        seen["held when it came"] = full_sockets(other)
         other.check("killall -CONT held")
         seen["held"] = {card: [client.finish() for client in clients] for card, clients in held.items()}
+
+
+def full_sockets(guest: Machine) -> list[str]:
+    """The addresses of the held server's connections whose data waits to be read."""
+    rows = [line.split() for line in guest.check("cat /proc/net/tcp").splitlines()[1:]]
+    mine = [(row[2], int(row[4].partition(":")[2], 16)) for row in rows if row[1].endswith(f":{HELD_PORT:04X}")]
+    return sorted(address for address, queued in mine if queued >= HELD)
 
 
 def wait_for_state(guest: Machine, reached, what: str) -> dict:
