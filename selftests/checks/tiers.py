@@ -79,7 +79,7 @@ def kunit(alias: str, level: str = "check") -> Tier:
     )
 
 
-# On the debug kernel, in the check: what looks at lifetimes, errors and memory rather than at much traffic.
+# On the debug kernel: what looks at lifetimes, errors and memory rather than at much traffic.
 ON_DEBUG = "dirty_log hostile ioctls iotlb lifecycle migration modules offloads owner workers"
 
 
@@ -160,11 +160,11 @@ TIERS: tuple[Tier, ...] = (
     ),
     kselftest("6.1"),
     kselftest("6.12"),
-    kselftest("debug", programs=ON_DEBUG),
+    kselftest("debug", "full", ON_DEBUG),
     kselftest("debug-6.12", "full"),
     vhost_net("6.1"),
-    vhost_net("6.12"),
-    vhost_net("debug"),
+    vhost_net("6.12", "full"),
+    vhost_net("debug", "full"),
     vhost_net("debug-6.12", "full"),
     vhost_net_more("6.1"),
     vhost_net_more("6.12"),
