@@ -195,6 +195,8 @@ def test_ended_from_outside_it_leaves_nothing(tmp_path, number):
         "from checks.runner import Runner\n"
         "from checks.tiers import Tier\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
+        # A shell's background job ignores it, and so would this.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"Runner(Path({str(tmp_path)!r}), 'check', 1, 2).run([Tier('t', '', 'echo $$ >pid; sleep 1000')])\n"
     )
     runner = subprocess.Popen(["/usr/bin/python3", "-c", program], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
