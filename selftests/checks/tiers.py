@@ -162,7 +162,7 @@ TIERS: tuple[Tier, ...] = (
     kselftest("6.12"),
     kselftest("debug", "full", ON_DEBUG),
     kselftest("debug-6.12", "full"),
-    vhost_net("6.1", "full"),
+    vhost_net("6.1"),
     vhost_net("6.12", "full"),
     vhost_net("debug", "full"),
     vhost_net("debug-6.12", "full"),
