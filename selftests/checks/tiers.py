@@ -45,6 +45,13 @@ def gtest(directory: str, *programs: str) -> str:
 UNIT_TESTS = ("unit/vq_unit", "unit/vq_cases")
 
 
+def vmm_tests(directory: str) -> str:
+    """The VMM's unit tests: one program a room."""
+    return (f"status=0; for program in build/{directory}/selftests/unit/vmm/vmm_*; do [[ -f $program && -x $program ]] ||"
+            " continue; $program --gtest_brief=1 --gtest_output=xml:$RESULTS/${program##*/}.xml || status=$?; done;"
+            " exit $status")  # fmt: skip
+
+
 def kernel(alias: str, level: str = "check") -> tuple[Tier, Tier]:
     """A kernel to boot, and the modules for it."""
     debug = alias.startswith("debug")
@@ -253,6 +260,30 @@ TIERS: tuple[Tier, ...] = (
         "junit",
         needs=("host",),
         level="fast",
+    ),
+    Tier(
+        "vmm-unit",
+        "the VMM's unit tests",
+        vmm_tests("host"),
+        "junit",
+        needs=("host",),
+        level="fast",
+    ),
+    Tier(
+        "vmm-asan",
+        "the VMM's unit tests under ASan and UBSan",
+        build("asan", "-DVIREO_SANITIZE=address", "vmm_tests") + " && " + vmm_tests("asan"),
+        "junit",
+        budget=60,
+        needs=("asan",),
+    ),
+    Tier(
+        "vmm-tsan",
+        "the VMM's unit tests under ThreadSanitizer: its queues' threads against control",
+        build("tsan", "-DVIREO_SANITIZE=thread", "vmm_tests") + " && " + vmm_tests("tsan"),
+        "junit",
+        budget=60,
+        needs=("tsan",),
     ),
     Tier(
         "asan",
