@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-// What a machine is made of, as data: the command line fills it (cli/), Machine builds it.
+// What a machine is made of, as data: the command line fills it (cli/), Machine builds it. What
+// refers to something by its id is checked by then: it is there, and has one user where only one
+// can be. Every id of a device, network device, drive, chardev or iothread is set and unique among
+// its kind.
 #ifndef VIREO_MACHINE_OPTIONS_H
 #define VIREO_MACHINE_OPTIONS_H
 
@@ -51,8 +54,8 @@ struct NicOptions {
     uint16_t queue_size = 256;
     bool mrg_rxbuf = true;
     // Offloads; unset: what the tap can.
-    std::optional<bool> csum, guest_csum, host_tso, guest_tso, host_ufo, guest_ufo, host_uso,
-        guest_uso;
+    std::optional<bool> csum, guest_csum, host_tso4, host_tso6, guest_tso4, guest_tso6, host_ufo,
+        guest_ufo, host_uso, guest_uso4, guest_uso6;
     bool ctrl_vq = true;
     VirtioOptions virtio;
 };
@@ -83,6 +86,7 @@ struct ChardevOptions {
     std::string path;
     bool server = false;
     bool wait = true; // for the first client, before the guest starts
+    bool mux = false; // of stdio: Ctrl-a x ends the VMM, Ctrl-a Ctrl-a is Ctrl-a
 };
 
 // A port of a virtio-console.
@@ -119,7 +123,7 @@ struct MachineOptions {
     std::vector<NicOptions> nics;
     std::vector<DriveOptions> drives;
     std::vector<ChardevOptions> chardevs;
-    std::vector<std::string> serials; // chardev ids, by port; at most 4
+    std::vector<std::string> serials; // chardev ids, by port, empty: no such port; at most 4
     std::vector<ConsoleOptions> consoles;
     std::vector<RngOptions> rngs;
     std::vector<std::string> iothreads; // ids
