@@ -47,8 +47,9 @@ UNIT_TESTS = ("unit/vq_unit", "unit/vq_cases")
 
 def vmm_tests(directory: str) -> str:
     """The VMM's unit tests: one program a room."""
-    return (f"status=0; for program in build/{directory}/selftests/unit/vmm/vmm_*; do [[ -f $program && -x $program ]] ||"
-            " continue; $program --gtest_brief=1 --gtest_output=xml:$RESULTS/${program##*/}.xml || status=$?; done;"
+    return (f"status=0; for program in build/{directory}/selftests/unit/vmm/vmm_*; do"
+            " [[ -f $program && -x $program ]] || continue;"
+            " $program --gtest_brief=1 --gtest_output=xml:$RESULTS/${program##*/}.xml || status=$?; done;"
             " exit $status")  # fmt: skip
 
 
