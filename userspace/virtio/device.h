@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/event_loop.h"
+#include "virtio/backend.h"
 #include "virtio/queue_setup.h"
 
 namespace vireo {
@@ -17,12 +19,12 @@ class VirtioTransport {
 public:
     virtual ~VirtioTransport() = default;
 
-    // The configuration space has changed: tell the driver (virtio 1.2, 2.3). Any thread, control
-    // lock held.
+    // The configuration space has changed: tell the driver (virtio 1.2, 2.3). Any thread but those
+    // that run queues, control lock held.
     virtual void config_changed() = 0;
 
     // Nothing goes on before the driver resets the device: set DEVICE_NEEDS_RESET and tell it
-    // (virtio 1.2, 2.1.2). Any thread, control lock *not* held.
+    // (virtio 1.2, 2.1.2). Any thread but those that run queues, control lock *not* held.
     virtual void needs_reset(const std::string& why) = 0;
 };
 
@@ -63,9 +65,9 @@ public:
     virtual void start(uint64_t features, std::span<const QueueSetup> queues) = 0;
 
     // Rest: when it returns no queue is served, and all that was popped has been given back. The
-    // states of the queues in the order in which they were given, those started or stopped singly
-    // included. Nothing started: empty.
-    virtual std::vector<uint32_t> stop() = 0;
+    // queues that were served till now, in any order, each with the state it has now: what start()
+    // takes to go on. Nothing started: empty.
+    virtual std::vector<QueueSetup> stop() = 0;
 
     // One queue of a device that is started (VIRTIO_F_RING_RESET; virtio 1.2, 2.6.1), or enabled
     // late.
@@ -75,7 +77,22 @@ public:
     // Forget all that a driver has set. Stopped before.
     virtual void reset() = 0;
 
+    // What a queue has done since the device was made, by name ("kicks", "bytes"), in an order that
+    // does not change. With the control lock held, like the rest; a queue with no such number: 0.
+    struct Counter {
+        std::string name;
+        uint64_t value;
+    };
+    virtual std::vector<Counter> counters(unsigned queue) const = 0;
+    // Who runs the queue: "user" or "vhost".
+    virtual std::string path(unsigned queue) const = 0;
+
 protected:
+    // What a backend is given to report a queue that its driver broke: the transport is told, from
+    // the main loop, since queue threads take no control lock. The device lives as long as the main
+    // loop runs.
+    BrokenQueue report_to(EventLoop& main);
+
     VirtioTransport* transport_ = nullptr;
 
 private:
