@@ -194,13 +194,22 @@ void Msix::assign(unsigned source, uint16_t vector) {
     update(sources_[source]);
 }
 
-void Msix::notify(uint16_t vector) {
-    const std::lock_guard lock(mutex_);
+void Msix::send(uint16_t vector) {
     if (deliverable(vector)) {
         platform_.send_msi(message(vector));
     } else if (enabled_ && vector < entries_.size()) {
         entries_[vector].pending = true;
     }
+}
+
+void Msix::notify(uint16_t vector) {
+    const std::lock_guard lock(mutex_);
+    send(vector);
+}
+
+void Msix::notify_source(unsigned source) {
+    const std::lock_guard lock(mutex_);
+    send(sources_[source].vector);
 }
 
 void Msix::reset() {

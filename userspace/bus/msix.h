@@ -56,8 +56,9 @@ public:
     // Of this vector; kNoVector or one past the table: of none.
     void assign(unsigned source, uint16_t vector);
 
-    // Interrupt once, without an eventfd.
+    // Interrupt once, without an eventfd; the second: of the source's vector.
     void notify(uint16_t vector);
+    void notify_source(unsigned source);
 
     // As after power-on: disabled, every vector masked, nothing pending in the table; sources keep
     // no vector.
@@ -76,6 +77,7 @@ private:
     bool deliverable(uint16_t vector) const;
     Platform::Msi message(uint16_t vector) const;
     void update(Source& source);
+    void send(uint16_t vector);
     void update_vector(uint16_t vector);
     void update_all();
 

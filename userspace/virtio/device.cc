@@ -7,8 +7,11 @@ namespace vireo {
 
 BrokenQueue VirtioDevice::report_to(EventLoop& main) {
     return [this, &main](unsigned index, const std::string& what) {
-        main.post([this, why = fmt::format("queue {}: {}", index, what)] {
-            if (transport_) {
+        const unsigned life = life_;
+        main.post([this, life, why = fmt::format("queue {}: {}", index, what)] {
+            const std::lock_guard lock(lock_);
+            // The driver may have reset the device by now, and begun anew.
+            if (transport_ && life == life_) {
                 transport_->needs_reset(why);
             }
         });

@@ -2,6 +2,7 @@
 #ifndef VIREO_VIRTIO_DEVICE_H
 #define VIREO_VIRTIO_DEVICE_H
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <span>
@@ -24,7 +25,7 @@ public:
     virtual void config_changed() = 0;
 
     // Nothing goes on before the driver resets the device: set DEVICE_NEEDS_RESET and tell it
-    // (virtio 1.2, 2.1.2). Any thread but those that run queues, control lock *not* held.
+    // (virtio 1.2, 2.1.2). `why` is a phrase for people. The same threads, control lock held.
     virtual void needs_reset(const std::string& why) = 0;
 };
 
@@ -48,6 +49,8 @@ public:
 
     std::mutex& lock() { return lock_; }
     void connect(VirtioTransport& transport) { transport_ = &transport; }
+    // The transport has reset the device: what was reported before is of no interest any more.
+    void begin_life() { life_++; }
 
     virtual const Shape& shape() const = 0;
 
@@ -97,6 +100,7 @@ protected:
 
 private:
     std::mutex lock_;
+    std::atomic<unsigned> life_ = 0;
 };
 
 } // namespace vireo
