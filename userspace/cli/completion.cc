@@ -21,7 +21,7 @@ constexpr std::string_view kHead = R"sh(# SPDX-License-Identifier: GPL-2.0-only
 constexpr std::string_view kTail = R"sh(
 _vireo_candidates() { # OPTION WORD: whole words that may stand there, one a line
     local option=$1 word=$2 form='' head key words
-    if [[ -z $(_vireo_keys "$option" '*') ]]; then # one value
+    if [[ $(_vireo_style "$option") == whole ]]; then
         head=
         words=$(_vireo_values "$option" '' '')
     else
@@ -65,7 +65,7 @@ _vireo() {
         if [[ -n $candidate && $candidate == "$word"* ]]; then
             COMPREPLY+=("${candidate#"$kept"}")
         fi
-    done < <(if _vireo_takes_argument "$option"; then
+    done < <(if [[ -n $(_vireo_style "$option") ]]; then
         _vireo_candidates "$option" "$word"
     else
         _vireo_options
@@ -137,14 +137,23 @@ void add_options(std::string& out) {
     out += "\n}\n";
 }
 
-void add_argument_takers(std::string& out) {
-    out += "\n_vireo_takes_argument() { # OPTION\n    case $1 in\n";
+// One branch for the options of a style.
+void add_style(std::string& out, Option::Style style, std::string_view name) {
+    std::string pattern;
     for (const Option* option : all_options()) {
-        if (option->style != Option::Style::kAlone) {
-            fmt::format_to(Line(out), "    -{}) ;;\n", option->name);
+        if (option->style == style) {
+            pattern += fmt::format("{}-{}", pattern.empty() ? "" : " | ", option->name);
         }
     }
-    out += "    *) return 1 ;;\n    esac\n}\n";
+    fmt::format_to(Line(out), "    {}) echo {} ;;\n", pattern, name);
+}
+
+void add_styles(std::string& out) {
+    out +=
+        "\n_vireo_style() { # OPTION: what its argument is; nothing: it has none\n    case $1 in\n";
+    add_style(out, Option::Style::kWhole, "whole");
+    add_style(out, Option::Style::kPairs, "pairs");
+    out += "    esac\n}\n";
 }
 
 void add_forms(std::string& out) {
@@ -162,19 +171,15 @@ void add_forms(std::string& out) {
 }
 
 void add_keys(std::string& out) {
-    out += "\n_vireo_keys() { # OPTION FORM; '*': any\n    case \"$1 $2\" in\n";
+    out += "\n_vireo_keys() { # OPTION FORM\n    case \"$1 $2\" in\n";
     for (const Option* option : all_options()) {
-        if (option->style == Option::Style::kPairs) {
-            fmt::format_to(Line(out), "    '-{} *') echo any ;;\n", option->name);
-        }
         for (const Form* form : option->forms) {
             std::string names;
             for (const auto name : form->names()) {
                 names += fmt::format(" {}=", name);
             }
             if (!names.empty()) {
-                add_case(out, fmt::format("'-{} {}'", option->name, form->name,
-                               names.substr(1));
+                add_case(out, fmt::format("'-{} {}'", option->name, form->name), names.substr(1));
             }
         }
     }
@@ -183,19 +188,19 @@ void add_keys(std::string& out) {
 
 void add_values(std::string& out) {
     out += "\n_vireo_values() { # OPTION FORM KEY\n    case \"$1 $2 $3\" in\n";
+    const auto add = [&](std::string_view option, std::string_view form, const Key& key) {
+        if (const auto words = offered(key.type); !words.empty()) {
+            add_case(out, fmt::format("'-{} {} {}'", option, form, key.name), words);
+        }
+    };
     for (const Option* option : all_options()) {
-        if (const auto words = offered(option->type);
-            option->style == Option::Style::kWhole && !words.empty()) {
-            fmt::format_to(Line(out), "    '-{}  ') echo '{}' ;;\n", option->name), words);
+        if (option->style == Option::Style::kWhole) {
+            add(option->name, {}, {.name = {}, .type = option->type, .help = {}, .set = nullptr});
         }
         for (const Form* form : option->forms) {
             for (const auto part : {form->keys, form->more}) {
                 for (const Key& key : part) {
-                    if (const auto words = offered(key.type); !words.empty()) {
-                        add_case(out,
-                                 fmt::format("'-{} {} {}'", option->name, form->name, key.name),
-                                 words);
-                    }
+                    add(option->name, form->name, key);
                 }
             }
         }
@@ -208,7 +213,7 @@ void add_values(std::string& out) {
 std::string bash_completion() {
     std::string out(kHead);
     add_options(out);
-    add_argument_takers(out);
+    add_styles(out);
     add_forms(out);
     add_keys(out);
     add_values(out);

@@ -10,30 +10,10 @@ _vireo_options() {
         -version -completion
 }
 
-_vireo_takes_argument() { # OPTION
+_vireo_style() { # OPTION: what its argument is; nothing: it has none
     case $1 in
-    -smp) ;;
-    -m) ;;
-    -name) ;;
-    -cpu) ;;
-    -accel) ;;
-    -kernel) ;;
-    -initrd) ;;
-    -append) ;;
-    -netdev) ;;
-    -net) ;;
-    -nic) ;;
-    -drive) ;;
-    -device) ;;
-    -object) ;;
-    -serial) ;;
-    -chardev) ;;
-    -display) ;;
-    -qmp) ;;
-    -monitor) ;;
-    -pidfile) ;;
-    -completion) ;;
-    *) return 1 ;;
+    -cpu | -accel | -kernel | -initrd | -append | -serial | -display | -qmp | -monitor | -pidfile | -completion) echo whole ;;
+    -smp | -m | -name | -netdev | -net | -nic | -drive | -device | -object | -chardev) echo pairs ;;
     esac
 }
 
@@ -42,40 +22,41 @@ _vireo_forms() { # OPTION
     -netdev) echo 'tap' ;;
     -net) echo 'nic tap none' ;;
     -nic) echo 'tap none' ;;
-    -device) echo 'virtio-net-pci virtio-blk-pci virtio-rng-pci virtio-serial-pci virtconsole virtserialport' ;;
+    -device) echo 'virtio-net-pci virtio-blk-pci virtio-rng-pci virtio-serial-pci virtconsole
+        virtserialport' ;;
     -object) echo 'rng-random iothread' ;;
     -chardev) echo 'stdio socket pty file null' ;;
     esac
 }
 
-_vireo_keys() { # OPTION FORM; '*': any
+_vireo_keys() { # OPTION FORM
     case "$1 $2" in
-    '-smp *') echo any ;;
     '-smp ') echo 'cpus=' ;;
-    '-m *') echo any ;;
     '-m ') echo 'size= hugetlb=' ;;
-    '-name *') echo any ;;
     '-name ') echo 'guest=' ;;
-    '-netdev *') echo any ;;
-    '-netdev tap') echo 'id= ifname= fd= fds= create= br= macvtap= script= downscript= vnet_hdr= vhost= vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
-    '-net *') echo any ;;
+    '-netdev tap') echo 'id= ifname= fd= fds= create= br= macvtap= script= downscript= vnet_hdr=
+        vhost= vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
     '-net nic') echo 'model= macaddr= name= netdev=' ;;
-    '-net tap') echo 'ifname= fd= fds= create= br= macvtap= script= downscript= vnet_hdr= vhost= vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
-    '-nic *') echo any ;;
-    '-nic tap') echo 'model= mac= id= ifname= fd= fds= create= br= macvtap= script= downscript= vnet_hdr= vhost= vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
-    '-drive *') echo any ;;
+    '-net tap') echo 'ifname= fd= fds= create= br= macvtap= script= downscript= vnet_hdr= vhost=
+        vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
+    '-nic tap') echo 'model= mac= id= ifname= fd= fds= create= br= macvtap= script= downscript=
+        vnet_hdr= vhost= vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
     '-drive ') echo 'file= if= id= format= cache= aio= readonly= discard= serial=' ;;
-    '-device *') echo any ;;
-    '-device virtio-net-pci') echo 'id= netdev= mac= mq= host_mtu= queue_size= mrg_rxbuf= ctrl_vq= csum= guest_csum= host_tso4= host_tso6= host_ufo= host_uso= guest_tso4= guest_tso6= guest_ufo= guest_uso4= guest_uso6= packed= event_idx= indirect_desc= disable-legacy= disable-modern= vectors=' ;;
-    '-device virtio-blk-pci') echo 'id= drive= serial= num-queues= queue-size= logical_block_size= iothread= packed= event_idx= indirect_desc= disable-legacy= disable-modern= vectors=' ;;
-    '-device virtio-rng-pci') echo 'id= rng= packed= event_idx= indirect_desc= disable-legacy= disable-modern= vectors=' ;;
-    '-device virtio-serial-pci') echo 'id= max_ports= packed= event_idx= indirect_desc= disable-legacy= disable-modern= vectors=' ;;
+    '-device virtio-net-pci') echo 'id= netdev= mac= mq= host_mtu= queue_size= mrg_rxbuf=
+        ctrl_vq= csum= guest_csum= host_tso4= host_tso6= host_ufo= host_uso= guest_tso4=
+        guest_tso6= guest_ufo= guest_uso4= guest_uso6= packed= event_idx= indirect_desc=
+        disable-legacy= disable-modern= vectors=' ;;
+    '-device virtio-blk-pci') echo 'id= drive= serial= num-queues= queue-size=
+        logical_block_size= iothread= packed= event_idx= indirect_desc= disable-legacy=
+        disable-modern= vectors=' ;;
+    '-device virtio-rng-pci') echo 'id= rng= packed= event_idx= indirect_desc= disable-legacy=
+        disable-modern= vectors=' ;;
+    '-device virtio-serial-pci') echo 'id= max_ports= packed= event_idx= indirect_desc=
+        disable-legacy= disable-modern= vectors=' ;;
     '-device virtconsole') echo 'id= chardev= bus=' ;;
     '-device virtserialport') echo 'id= chardev= name= bus=' ;;
-    '-object *') echo any ;;
     '-object rng-random') echo 'id= filename=' ;;
     '-object iothread') echo 'id=' ;;
-    '-chardev *') echo any ;;
     '-chardev stdio') echo 'id= mux=' ;;
     '-chardev socket') echo 'id= path= server= wait=' ;;
     '-chardev pty') echo 'id=' ;;
@@ -172,7 +153,7 @@ _vireo_values() { # OPTION FORM KEY
 
 _vireo_candidates() { # OPTION WORD: whole words that may stand there, one a line
     local option=$1 word=$2 form='' head key words
-    if [[ -z $(_vireo_keys "$option" '*') ]]; then # one value
+    if [[ $(_vireo_style "$option") == whole ]]; then
         head=
         words=$(_vireo_values "$option" '' '')
     else
@@ -216,7 +197,7 @@ _vireo() {
         if [[ -n $candidate && $candidate == "$word"* ]]; then
             COMPREPLY+=("${candidate#"$kept"}")
         fi
-    done < <(if _vireo_takes_argument "$option"; then
+    done < <(if [[ -n $(_vireo_style "$option") ]]; then
         _vireo_candidates "$option" "$word"
     else
         _vireo_options
