@@ -62,6 +62,7 @@ _vireo() {
     [[ $COMP_WORDBREAKS == *=* ]] && kept=${word%"${word##*[=:]}"}
     COMPREPLY=()
     while read -r candidate; do
+        [[ $word == --* ]] && candidate=-$candidate
         if [[ -n $candidate && $candidate == "$word"* ]]; then
             COMPREPLY+=("${candidate#"$kept"}")
         fi
@@ -140,9 +141,13 @@ void add_options(std::string& out) {
 // One branch for the options of a style.
 void add_style(std::string& out, Option::Style style, std::string_view name) {
     std::string pattern;
+    size_t column = 0;
     for (const Option* option : all_options()) {
         if (option->style == style) {
-            pattern += fmt::format("{}-{}", pattern.empty() ? "" : " | ", option->name);
+            const bool broken = column + option->name.size() > 80;
+            pattern += pattern.empty() ? "" : broken ? " | \\\n        " : " | ";
+            column = broken ? 8 : column + option->name.size() + 4;
+            fmt::format_to(Line(pattern), "-{}", option->name);
         }
     }
     fmt::format_to(Line(out), "    {}) echo {} ;;\n", pattern, name);

@@ -12,7 +12,8 @@ _vireo_options() {
 
 _vireo_style() { # OPTION: what its argument is; nothing: it has none
     case $1 in
-    -cpu | -accel | -kernel | -initrd | -append | -serial | -display | -qmp | -monitor | -pidfile | -completion) echo whole ;;
+    -cpu | -accel | -kernel | -initrd | -append | -serial | -display | -qmp | \
+        -monitor | -pidfile | -completion) echo whole ;;
     -smp | -m | -name | -netdev | -net | -nic | -drive | -device | -object | -chardev) echo pairs ;;
     esac
 }
@@ -194,6 +195,7 @@ _vireo() {
     [[ $COMP_WORDBREAKS == *=* ]] && kept=${word%"${word##*[=:]}"}
     COMPREPLY=()
     while read -r candidate; do
+        [[ $word == --* ]] && candidate=-$candidate
         if [[ -n $candidate && $candidate == "$word"* ]]; then
             COMPREPLY+=("${candidate#"$kept"}")
         fi
