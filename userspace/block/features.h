@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef VIREO_BLOCK_FEATURES_H
+#define VIREO_BLOCK_FEATURES_H
+
+#include <cstdint>
+#include <initializer_list>
+
+namespace vireo {
+
+constexpr uint64_t feature_bits(std::initializer_list<unsigned> numbers) {
+    uint64_t bits = 0;
+    for (const unsigned number : numbers) {
+        bits |= uint64_t{1} << number;
+    }
+    return bits;
+}
+
+constexpr bool has_feature(uint64_t features, unsigned number) {
+    return features >> number & 1;
+}
+
+} // namespace vireo
+
+#endif // VIREO_BLOCK_FEATURES_H
