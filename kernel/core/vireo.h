@@ -70,7 +70,7 @@ struct vireo_poll {
 	wait_queue_head_t *head; /* NULL: not waiting */
 	__poll_t mask;
 	struct vireo_queue *queue;
-	u64 *count; /* of wake-ups, or NULL */
+	u64 *count; /* of wake-ups, or NULL: see vireo_poll_init() */
 };
 
 /* A range of guest addresses that are consecutive in the owner's memory too. */
@@ -293,7 +293,7 @@ void vireo_log_signal(struct vireo_queue *q);
 /* worker.c */
 int vireo_workers_create(struct vireo_dev *dev);
 void vireo_workers_destroy(struct vireo_dev *dev);
-void vireo_worker_queue(struct vireo_queue *q, struct vireo_work *work);
+bool vireo_worker_queue(struct vireo_queue *q, struct vireo_work *work);
 bool vireo_worker_busy(struct vireo_queue *q);
 long vireo_worker_ioctl(struct vireo_dev *dev, unsigned int cmd, void __user *argp);
 
@@ -301,6 +301,7 @@ long vireo_worker_ioctl(struct vireo_dev *dev, unsigned int cmd, void __user *ar
 void vireo_poll_init(struct vireo_poll *poll, struct vireo_queue *q, __poll_t mask, u64 *count);
 int vireo_poll_start(struct vireo_poll *poll, struct file *file);
 void vireo_poll_stop(struct vireo_poll *poll);
+bool vireo_poll_waits(struct vireo_poll *poll);
 
 /* stats.c */
 long vireo_stats_get(struct vireo_dev *dev, struct vireo_queue_stats __user *argp);

@@ -40,12 +40,13 @@ struct vireo_flush {
 	struct completion done;
 };
 
-static void worker_queue(struct vireo_worker *worker, struct vireo_work *work)
+static bool worker_queue(struct vireo_worker *worker, struct vireo_work *work)
 {
 	if (test_and_set_bit(VIREO_WORK_QUEUED, &work->flags))
-		return;
+		return false;
 	llist_add(&work->node, &worker->list);
 	wake_up_process(worker->task);
+	return true;
 }
 
 /**
@@ -54,16 +55,18 @@ static void worker_queue(struct vireo_worker *worker, struct vireo_work *work)
  * @work: what
  *
  * Context: any, interrupts off included.
+ * Return: false: it is due already, or there is no worker.
  */
-void vireo_worker_queue(struct vireo_queue *q, struct vireo_work *work)
+bool vireo_worker_queue(struct vireo_queue *q, struct vireo_work *work)
 {
 	struct vireo_worker *worker;
+	bool added;
 
 	rcu_read_lock();
 	worker = rcu_dereference(q->worker);
-	if (worker)
-		worker_queue(worker, work);
+	added = worker && worker_queue(worker, work);
 	rcu_read_unlock();
+	return added;
 }
 
 /* Has the worker of a queue anything else to do? In the worker itself. */

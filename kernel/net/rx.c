@@ -301,7 +301,7 @@ static int rx_idle(struct vireo_net_rx *rx, struct socket *sock)
 		return -EFAULT;
 	if (vireo_busy_poll(q, rx_ready))
 		return 0;
-	if (!rx->nq.poll.head)
+	if (!vireo_poll_waits(&rx->nq.poll))
 		vireo_poll_start(&rx->nq.poll, sock->file);
 	return -EAGAIN;
 }
@@ -341,9 +341,6 @@ void vireo_net_rx_run(struct vireo_queue *q)
 	if (vireo_disable_kick(q))
 		return;
 	do {
-		/* Under load nobody needs to tell us that there are packets. */
-		if (packets == VIREO_BATCH)
-			vireo_poll_stop(&rx->nq.poll);
 		if (rx_step(rx, sock, &bytes))
 			goto out;
 		/* Empty chains cost as well, though they bring no packet further. */
