@@ -56,8 +56,9 @@ struct vireo_net_tx {
  * struct vireo_net_rx - from the socket to the guest
  * @nq: what both have
  * @ring: the tap's packets; NULL: the socket is no tap
- * @packets: taken from @ring, not delivered yet
- * @head: first of them
+ * @packets: taken from @ring
+ * @done: first of those that were delivered and are not freed yet
+ * @head: first of those that were not delivered yet
  * @tail: behind the last
  * @popped: chains that were popped in this turn
  * @taken: chains of the packet under way, from @next on
@@ -67,12 +68,13 @@ struct vireo_net_tx {
  * @next: in q->chains, the first chain that is popped and not used
  * @end: behind the last that is popped
  *
- * @staged, @next and @end are equal between turns.
+ * Between turns @done and @head are equal, and so are @staged, @next and @end.
  */
 struct vireo_net_rx {
 	struct vireo_net_queue nq;
 	struct ptr_ring *ring;
 	void *packets[VIREO_BATCH];
+	u32 done;
 	u32 head;
 	u32 tail;
 	u32 staged;

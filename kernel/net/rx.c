@@ -32,6 +32,22 @@ void vireo_net_rx_return(struct vireo_net_rx *rx)
 				   tun_ptr_free);
 	rx->head = 0;
 	rx->tail = 0;
+	rx->done = 0;
+}
+
+/*
+ * Free the skbs that were delivered, a batch of them at once: so they go back
+ * to their allocator in bulk, as a network driver's do. What serves for that
+ * belongs to the CPU's softirqs, which are kept away.
+ */
+static void rx_release(struct vireo_net_rx *rx)
+{
+	if (rx->done == rx->head)
+		return;
+	local_bh_disable();
+	for (; rx->done < rx->head; rx->done++)
+		napi_consume_skb(rx->packets[rx->done], 1);
+	local_bh_enable();
 }
 
 static u32 socket_next(struct sock *sk)
@@ -57,7 +73,9 @@ static u32 rx_next(struct vireo_net_rx *rx, struct socket *sock)
 	if (unlikely(!rx->ring))
 		return socket_next(sock->sk);
 	if (rx->head == rx->tail) {
+		rx_release(rx);
 		rx->head = 0;
+		rx->done = 0;
 		rx->tail = ptr_ring_consume_batched(rx->ring, rx->packets, VIREO_BATCH);
 		if (!rx->tail)
 			return 0;
@@ -229,10 +247,28 @@ static void rx_drop(struct vireo_net_rx *rx, struct socket *sock)
 	struct msghdr msg = {};
 
 	rx->nq.q.stats.drops++;
-	if (rx->ring)
-		tun_ptr_free(rx->packets[rx->head++]);
-	else
+	if (rx->ring) {
+		tun_ptr_free(rx->packets[rx->head]);
+		rx->packets[rx->head++] = NULL;
+	} else {
 		sock->ops->recvmsg(sock, &msg, 0, MSG_DONTWAIT | MSG_TRUNC);
+	}
+}
+
+/*
+ * The next packet, for the socket to deliver and drop its reference. An skb has
+ * one more, for rx_release(); a frame has none.
+ */
+static void *rx_take(struct vireo_net_rx *rx)
+{
+	void *packet = rx->packets[rx->head];
+
+	if (likely(!tun_is_xdp_frame(packet)))
+		skb_get(packet);
+	else
+		rx->packets[rx->head] = NULL;
+	rx->head++;
+	return packet;
 }
 
 /* The next packet, of @len bytes, to the guest. Return as rx_collect(). */
@@ -247,7 +283,7 @@ static int rx_packet(struct vireo_net_rx *rx, struct socket *sock, u32 len)
 	if (unlikely(ret))
 		return ret;
 	if (likely(rx->ring))
-		msg->msg_control = rx->packets[rx->head++];
+		msg->msg_control = rx_take(rx);
 	if (likely(rx->niov == 1))
 		iov_iter_ubuf(&msg->msg_iter, ITER_DEST, q->iov->iov_base, need);
 	else
@@ -350,4 +386,5 @@ void vireo_net_rx_run(struct vireo_queue *q)
 out:
 	rx_unpop(rx);
 	rx_publish(rx);
+	rx_release(rx);
 }
