@@ -164,7 +164,7 @@ int vireo_translate_slow(struct vireo_queue *q, u64 addr, u64 len, u8 perm, void
 	if (vireo_has(q, VIREO_F_ACCESS_PLATFORM)) {
 		struct vireo_range found;
 
-		if (!vireo_iotlb_find(&q->dev->iotlb, addr, &found) || perm & ~found.perm) {
+		if (!vireo_iotlb_find(&q->dev->iotlb, addr, perm, &found)) {
 			vireo_iotlb_miss(q, addr, perm);
 			return -EAGAIN;
 		}

@@ -41,7 +41,8 @@ static void queues_forget(struct vireo_dev *dev, u64 low, u64 high)
 	}
 }
 
-static void queues_go_on(struct vireo_dev *dev)
+/* Queues that wait for a translation look again. */
+void vireo_queues_go_on(struct vireo_dev *dev)
 {
 	unsigned int i;
 
@@ -72,22 +73,24 @@ static int message_update(struct vireo_dev *dev, const struct vhost_iotlb_msg *m
 	if (err)
 		return err;
 	queues_forget(dev, range.start, last);
-	vireo_iotlb_forget(&dev->iotlb, range.start, last);
-	queues_go_on(dev);
+	vireo_queues_go_on(dev);
 	return 0;
 }
 
 static int message_invalidate(struct vireo_dev *dev, const struct vhost_iotlb_msg *msg)
 {
 	u64 last = msg->iova + (msg->size - 1);
+	bool asked;
 
 	/* From 0 on, a size of 0 is 2^64: everything. Elsewhere it is nothing. */
 	if (!msg->size && msg->iova)
 		return 0;
 	if (last < msg->iova)
 		last = U64_MAX;
-	vireo_iotlb_remove(&dev->iotlb, msg->iova, last);
+	asked = vireo_iotlb_remove(&dev->iotlb, msg->iova, last);
 	queues_forget(dev, msg->iova, last);
+	if (asked)
+		vireo_queues_go_on(dev);
 	return 0;
 }
 

@@ -28,6 +28,7 @@ void vireo_queue_init(struct vireo_dev *dev, struct vireo_queue *q, unsigned int
 	q->dev = dev;
 	q->index = index;
 	mutex_init(&q->mutex);
+	INIT_LIST_HEAD(&q->miss.link);
 	q->work.fn = queue_turn;
 	vireo_poll_init(&q->kick_poll, q, EPOLLIN, &q->stats.kicks);
 	vireo_queue_forget(q);
@@ -92,7 +93,11 @@ void vireo_queue_free(struct vireo_queue *q)
 	q->used = NULL;
 }
 
-/* Where an area of the ring is in the owner's memory, all in one piece. */
+/*
+ * Where an area of the ring is in the owner's memory. -EFAULT: it cannot be in
+ * userspace; and behind an IOMMU -ENXIO: it is not all in one piece; -EAGAIN: a
+ * translation is missing.
+ */
 static int ring_area(struct vireo_queue *q, u64 addr, enum vq_area area, u8 perm,
 		     void __user **to)
 {
@@ -107,7 +112,7 @@ static int ring_area(struct vireo_queue *q, u64 addr, enum vq_area area, u8 perm
 	}
 	/* Nobody could invalidate it: ranges do not pass the end. */
 	if (addr + (len - 1) < addr)
-		return -EFAULT;
+		return -ENXIO;
 	for (done = 0; done < len; done += got) {
 		err = vireo_translate(q, addr + done, len - done, perm, &piece, &got);
 		if (err)
@@ -115,7 +120,7 @@ static int ring_area(struct vireo_queue *q, u64 addr, enum vq_area area, u8 perm
 		if (!done)
 			*to = piece;
 		else if (piece != *to + done)
-			return -EFAULT;
+			return -ENXIO;
 	}
 	return 0;
 }
@@ -161,6 +166,19 @@ void vireo_queue_unmap(struct vireo_queue *q)
 	q->mapped = false;
 }
 
+/* What it means for a live queue that its ring could not be mapped. */
+static enum vireo_queue_error map_error(int err)
+{
+	switch (err) {
+	case -EINVAL:
+		return VIREO_ERROR_BASE;
+	case -ENXIO:
+		return VIREO_ERROR_ADDRESS;
+	default:
+		return VIREO_ERROR_RING_FAULT;
+	}
+}
+
 static void queue_turn(struct vireo_work *work, bool alive)
 {
 	struct vireo_queue *q = container_of(work, struct vireo_queue, work);
@@ -178,8 +196,10 @@ static void queue_turn(struct vireo_work *work, bool alive)
 		if (!err)
 			q->dev->ops->run(q);
 		else if (err != -EAGAIN)
-			vireo_queue_break(q, err == -EINVAL ? VIREO_ERROR_BASE :
-							      VIREO_ERROR_RING_FAULT);
+			vireo_queue_break(q, map_error(err));
+		/* Unless this turn asked, it goes on without what one before asked for. */
+		if (vireo_has(q, VIREO_F_ACCESS_PLATFORM) && (!q->waiting || q->error))
+			vireo_iotlb_unask(q);
 	}
 	mutex_unlock(&q->mutex);
 }
@@ -231,8 +251,8 @@ EXPORT_SYMBOL_NS_GPL(vireo_queue_check, VIREO);
  * @q: queue without a backend; device's and queue's mutex held, by the owner
  * @backend: not NULL
  *
- * Return: 0; -EFAULT: ring or log cannot be reached; -EINVAL: the ring's size,
- * alignment or base is not possible.
+ * Return: 0; -EFAULT: ring or log cannot be reached, or the ring is in pieces;
+ * -EINVAL: the ring's size, alignment or base is not possible.
  */
 int vireo_queue_start(struct vireo_queue *q, void *backend)
 {
@@ -243,7 +263,7 @@ int vireo_queue_start(struct vireo_queue *q, void *backend)
 	q->error = VIREO_ERROR_NONE;
 	err = queue_map(q);
 	if (err && err != -EAGAIN)
-		return err;
+		return err == -ENXIO ? -EFAULT : err;
 	q->backend = backend;
 	vireo_queue_kicked(q);
 	return 0;
@@ -267,6 +287,7 @@ void *vireo_queue_stop(struct vireo_queue *q)
 	vireo_queue_unmap(q);
 	q->backend = NULL;
 	q->waiting = false;
+	vireo_iotlb_unask(q);
 	return backend;
 }
 EXPORT_SYMBOL_NS_GPL(vireo_queue_stop, VIREO);

@@ -87,10 +87,17 @@ struct vireo_memory {
 	struct vireo_range ranges[];
 };
 
+/* What a queue asks of userspace: a translation. Under the table's lock. */
+struct vireo_miss {
+	struct list_head link; /* empty: nothing is asked, or it has been read */
+	u64 iova;
+	u8 perm;
+};
+
 /**
  * struct vireo_queue - a virtqueue and everything that it takes to run it
  *
- * Under @mutex, but for @work, @worker and the polls' wake-ups.
+ * Under @mutex, but for @miss, @work, @worker and the polls' wake-ups.
  *
  * @dev: its device
  * @index: its place there
@@ -114,6 +121,7 @@ struct vireo_memory {
  * @err: to tell the owner that the queue stopped
  * @log_call: to tell the owner that the log changed
  * @kick_poll: waits for @kick
+ * @miss: the translation that it asked for last
  * @worker: runs the queue; changes under @mutex, read under RCU
  * @work: a turn of the queue
  * @chains: room for VIREO_MAX_CHAINS popped chains
@@ -146,6 +154,7 @@ struct vireo_queue {
 	struct eventfd_ctx *err;
 	struct eventfd_ctx *log_call;
 	struct vireo_poll kick_poll;
+	struct vireo_miss miss;
 	struct vireo_worker __rcu *worker;
 	struct vireo_work work;
 	struct vq_chain *chains;
@@ -181,8 +190,7 @@ struct vireo_iotlb {
 	u32 n;
 	struct rb_root_cached tree;
 	struct list_head entries; /* oldest first */
-	struct list_head unread; /* misses that userspace has not read yet */
-	u32 misses; /* how many */
+	struct list_head unread; /* queues' misses that nobody has read yet, oldest first */
 	wait_queue_head_t wait;
 };
 
@@ -272,12 +280,12 @@ int vireo_memory_error(struct vireo_queue *q, int err);
 /* iotlb.c and message.c: VIRTIO_F_ACCESS_PLATFORM */
 void vireo_iotlb_init(struct vireo_iotlb *tlb);
 void vireo_iotlb_enable(struct vireo_iotlb *tlb, bool on);
-void vireo_iotlb_clear(struct vireo_iotlb *tlb);
 int vireo_iotlb_insert(struct vireo_iotlb *tlb, const struct vireo_range *range);
-void vireo_iotlb_remove(struct vireo_iotlb *tlb, u64 start, u64 last);
-bool vireo_iotlb_find(struct vireo_iotlb *tlb, u64 addr, struct vireo_range *range);
+bool vireo_iotlb_remove(struct vireo_iotlb *tlb, u64 start, u64 last);
+bool vireo_iotlb_find(struct vireo_iotlb *tlb, u64 addr, u8 perm, struct vireo_range *range);
 void vireo_iotlb_miss(struct vireo_queue *q, u64 addr, u8 perm);
-void vireo_iotlb_forget(struct vireo_iotlb *tlb, u64 start, u64 last);
+void vireo_iotlb_unask(struct vireo_queue *q);
+void vireo_queues_go_on(struct vireo_dev *dev);
 ssize_t vireo_dev_read_iter(struct vireo_dev *dev, struct iov_iter *to, bool nonblock);
 ssize_t vireo_dev_write_iter(struct vireo_dev *dev, struct iov_iter *from);
 __poll_t vireo_dev_poll(struct vireo_dev *dev, struct file *file, poll_table *wait);

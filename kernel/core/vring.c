@@ -64,6 +64,7 @@ static int set_addr(struct vireo_queue *q, const struct vhost_vring_addr *addr)
 	    addr->avail_user_addr != old.avail_user_addr ||
 	    addr->used_user_addr != old.used_user_addr) {
 		vireo_queue_unmap(q);
+		vireo_iotlb_unask(q);
 		vireo_queue_mend(q);
 		vireo_queue_kicked(q);
 	}

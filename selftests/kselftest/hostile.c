@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "dirty_pages.h"
 #include "frames.h"
 #include "tap_output.h"
 #include "traffic_flow.h"
@@ -211,6 +212,15 @@ static void seal_device_area(struct live* live, struct net_queue* queue) {
     protect(live->net.mem.base + page_of(area), PAGE, PROT_READ, "the device's area");
 }
 
+/* Not a driver's deed, but its owner's. */
+static void move_ring_askew(struct live* live, struct net_queue* queue) {
+    struct vhost_vring_addr addr;
+
+    dirty_ring_addr(queue, 0, &addr);
+    addr.desc_user_addr += 8;
+    require_ok(vhost_set_addr(&live->net.dev, &addr));
+}
+
 static void make_whole(struct live* live) {
     struct vhost_memory_region region;
 
@@ -255,6 +265,11 @@ static const struct attack attacks[] = {
      .chain = {{GOOD, 100, W | N, 1}, {GOOD, 1500, 0, 0}}},
     {"empty", RX_ONLY, EACH, STOPS, VIREO_ERROR_DIRECTION, .chain = {{GOOD, 0, W, 0}}},
     {"empty", TX_ONLY, EACH, DROPS, 0, .chain = {{BELOW, 0, N, 1}, {BELOW, 0, 0, 0}}},
+    /* Where nothing is to be read or written, no memory is needed. */
+    {"empty-between", BOTH, EACH, PASSES, 0,
+     .chain = {{GOOD, 20, N, 1}, {BELOW, 0, N, 2}, {GOOD, 1580, N, 3}, {WRAP, 0, 0, 0}}},
+    {"empty-between-large", TX_ONLY, EACH, PASSES, 0,
+     .chain = {{GOOD, 12, N, 1}, {BELOW, 0, N, 2}, {GOOD, 5000, N, 3}, {WRAP, 0, 0, 0}}},
     {"header-alone", TX_ONLY, EACH, DROPS, 0, .chain = {{GOOD, 12, 0, 0}}},
     {"half-a-header", TX_ONLY, EACH, DROPS, 0, .chain = {{GOOD, 5, 0, 0}}},
     {"less-than-ethernet", TX_ONLY, EACH, DROPS, 0, .chain = {{GOOD, 12 + 13, 0, 0}}},
@@ -331,6 +346,8 @@ static const struct attack attacks[] = {
      .prepare = take_driver_area},
     {"ring-read-only", BOTH, EACH, STOPS_LATE, VIREO_ERROR_RING_FAULT,
      .chain = {{GOOD, 1600, 0, 0}}, .prepare = seal_device_area},
+    {"ring-moved-askew", BOTH, EACH, STOPS, VIREO_ERROR_BASE, .chain = {{GOOD, 1600, 0, 0}},
+     .prepare = move_ring_askew, .lenient = true},
 };
 
 /* The scene */
@@ -380,24 +397,32 @@ static void attack(struct live* live, const struct scene* scene) {
     event_signal(queue->vhost.kick);
 }
 
+/* One error of this kind has been signalled and counted. */
+static void check_error(const struct live* live, u32 index, u32 error) {
+    struct vireo_queue_stats stats;
+    bool rule = (error > VIREO_ERROR_RING_FAULT && error < VIREO_ERROR_ADDRESS) ||
+                error == VIREO_ERROR_DIRECTION || error == VIREO_ERROR_BASE;
+
+    require(!event_wait(live->net.queue[index].vhost.err, WAIT_MS), "no error is signalled");
+    event_take(live->net.queue[index].vhost.err);
+    if (!live->net.dev.is_vireo)
+        return;
+    require_ok(vhost_stats(&live->net.dev, index, &stats));
+    check(stats.last_error == error, "the error is %u where %u is due", stats.last_error, error);
+    check(stats.ring_errors == rule && stats.faults == !rule,
+          "%llu errors of the ring and %llu faults are counted",
+          (unsigned long long)stats.ring_errors, (unsigned long long)stats.faults);
+}
+
 static void check_stopped(struct live* live, const struct scene* scene) {
     struct net_queue* queue = &live->net.queue[scene->queue];
     struct vireo_queue_stats stats;
     struct vireo_queue_stats later;
-    bool rule =
-        scene->attack->error > VIREO_ERROR_RING_FAULT && scene->attack->error < VIREO_ERROR_ADDRESS;
 
-    require(!event_wait(queue->vhost.err, WAIT_MS), "no error is signalled");
-    event_take(queue->vhost.err);
+    check_error(live, scene->queue, scene->attack->error);
     if (!live->net.dev.is_vireo)
         return;
     require_ok(vhost_stats(&live->net.dev, scene->queue, &stats));
-    check(stats.last_error == scene->attack->error, "the error is %u where %u is due",
-          stats.last_error, scene->attack->error);
-    rule = rule || scene->attack->error == VIREO_ERROR_DIRECTION;
-    check(stats.ring_errors == rule && stats.faults == !rule,
-          "%llu errors of the ring and %llu faults are counted",
-          (unsigned long long)stats.ring_errors, (unsigned long long)stats.faults);
 
     /* It stays stopped, and does nothing, whatever comes. */
     for (u32 i = 0; i < 10; i++)
@@ -467,6 +492,9 @@ static void dropped(struct live* live, const struct scene* scene) {
           "%llu drops, %llu errors of the backend, error %u", (unsigned long long)stats.drops,
           (unsigned long long)stats.backend_errors, stats.last_error);
     check(!event_take(live->net.queue[scene->queue].vhost.err), "an error is signalled");
+    if (scene->attack->outcome == PASSES && scene->queue == NET_TX)
+        require(tap_receive_wait(&live->tap, NULL, frame, sizeof(frame), WAIT_MS) > 0,
+                "what passed does not arrive");
     recover(live, scene, 0);
 }
 
@@ -527,9 +555,91 @@ static void mended(const void* arg) {
     live_check(&live);
 }
 
+/* The log is all queues': it is gone, each stops, and goes on when it is there again. */
+static void log_gone(const void* arg) {
+    const size_t bytes = DIRTY_REACH / DIRTY_PAGE / 8;
+    struct vhost_vring_addr addr;
+    struct net_packet packet;
+    struct live live;
+    void* log = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    require(log != MAP_FAILED, "room for a log");
+    live_open(&live, *(const u64*)arg);
+    if (!live.net.dev.is_vireo)
+        skip_test("vhost does not tell of a log that is not there");
+    live_check(&live);
+    require_ok(net_reset_queue(&live.net, NET_RX));
+    require_ok(vhost_set_backend(&live.net.dev, NET_RX, live.tap.fd));
+    net_fill(&live.net, 10, 1600, NULL);
+    net_show(&live.net.queue[NET_RX]);
+    require_ok(vhost_set_log_base(&live.net.dev, log));
+    require_ok(vhost_set_features(&live.net.dev, live.net.features | F_LOG_ALL));
+    for (u32 i = 0; i < NET_QUEUES; i++) {
+        dirty_ring_addr(&live.net.queue[i], FD_GUEST_BASE + live.net.queue[i].driver.device, &addr);
+        require_ok(vhost_set_addr(&live.net.dev, &addr));
+    }
+    frame_make(frame, 100, 1);
+    require_ok(tap_send(&live.tap, NULL, frame, 100));
+    check_error(&live, NET_RX, VIREO_ERROR_LOG);
+    require_ok(net_send(&live.net, NULL, frame, 100, NULL));
+    net_show(&live.net.queue[NET_TX]);
+    check_error(&live, NET_TX, VIREO_ERROR_LOG);
+
+    protect(log, bytes, PROT_READ | PROT_WRITE, "the log");
+    make_whole(&live);
+    require(net_receive_wait(&live.net, &packet, frame, sizeof(frame), WAIT_MS) == 1 &&
+                frame_matches(frame, packet.bytes, 1, 100),
+            "what was to be received is lost");
+    require(tap_receive_wait(&live.tap, NULL, frame, sizeof(frame), WAIT_MS) == 100 &&
+                frame_matches(frame, 100, 1, 100),
+            "what was to be transmitted is lost");
+    flow_drain(&live.net);
+    live_check(&live);
+    for (u32 i = 0; i < NET_QUEUES; i++)
+        check(!event_take(live.net.queue[i].vhost.err), "queue %u: an error is signalled", i);
+}
+
+/*
+ * Three buffers are with the device, which has not given them back, and a
+ * fourth goes on where the first is.
+ */
+static void overcommitted(const void* arg) {
+    struct net_options options = {.features = PACKED, .num = {4, 256}};
+    struct tap_options tap = {.vnet_hdr = NET_HDR_LONG};
+    struct net_packet packet;
+    struct net_queue* queue;
+    struct live live;
+
+    live_open_with(&live, &options, &tap);
+    queue = &live.net.queue[NET_RX];
+    for (u32 i = 0; i < 4; i++) {
+        frame_make(frame, 100, i);
+        require_ok(tap_send(&live.tap, NULL, frame, 100));
+    }
+    for (u32 slot = 4; slot-- > 0;) {
+        struct desc desc = {.len = 1600};
+
+        write_packed(fd_packed_desc(&queue->driver, slot),
+                     guest_addr(&live.net.mem, queue->bufs[slot].base), &desc,
+                     W | VQ_DESC_F_AVAIL | (slot == 3 ? N : 0));
+    }
+    event_signal(queue->vhost.kick);
+    check_error(&live, NET_RX, VIREO_ERROR_OVERCOMMIT);
+    flow_transmit(&live.flow);
+
+    require_ok(net_reset_queue(&live.net, NET_RX));
+    require_ok(vhost_set_backend(&live.net.dev, NET_RX, live.tap.fd));
+    net_fill(&live.net, 4, 1600, NULL);
+    net_show(queue);
+    require(net_receive_wait(&live.net, &packet, frame, sizeof(frame), WAIT_MS) == 1,
+            "the frame that met the error was lost");
+    check(frame_matches(frame, packet.bytes, 3, 100), "the frame that waited differs");
+    live_check(&live);
+}
+
 static const u64 formats[] = {SPLIT, PACKED};
 static struct scene scenes[4 * COUNT(attacks)];
-static struct test tests[4 * COUNT(attacks) + 2];
+static struct test tests[4 * COUNT(attacks) + 5];
 
 int main(int argc, char** argv) {
     u32 count = 0;
@@ -554,5 +664,8 @@ int main(int argc, char** argv) {
     }
     tests[count++] = (struct test){.name = "mended", .run = mended, .arg = &formats[0]};
     tests[count++] = (struct test){.name = "mended-packed", .run = mended, .arg = &formats[1]};
+    tests[count++] = (struct test){.name = "log-gone", .run = log_gone, .arg = &formats[0]};
+    tests[count++] = (struct test){.name = "log-gone-packed", .run = log_gone, .arg = &formats[1]};
+    tests[count++] = (struct test){.name = "overcommitted-packed", .run = overcommitted};
     return run_tests(tests, count, argc, argv);
 }

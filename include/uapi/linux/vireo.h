@@ -106,7 +106,7 @@ enum vireo_queue_error {
 	VIREO_ERROR_INDIRECT_LENGTH = 9,
 	VIREO_ERROR_INDIRECT_FLAGS = 10,
 	VIREO_ERROR_OVERCOMMIT = 11,
-	VIREO_ERROR_ADDRESS = 64, /* a buffer outside guest memory */
+	VIREO_ERROR_ADDRESS = 64, /* a buffer outside guest memory; a ring in pieces */
 	VIREO_ERROR_BUFFER_FAULT = 65, /* guest memory could not be reached */
 	VIREO_ERROR_DIRECTION = 66, /* a buffer of the wrong direction */
 	VIREO_ERROR_LOG = 67, /* the dirty log could not be written */
