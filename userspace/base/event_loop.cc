@@ -143,6 +143,10 @@ void EventLoop::quit() {
 LoopThread::LoopThread(const std::string& name) : name_(name) {
     thread_ = std::thread([this] { loop_.run(); });
     pthread_setname_np(thread_.native_handle(), name_.substr(0, 15).c_str());
+    // call() works on this thread from now on, and on no other.
+    std::promise<void> running;
+    loop_.post([&] { running.set_value(); });
+    running.get_future().wait();
 }
 
 LoopThread::~LoopThread() {
