@@ -82,7 +82,7 @@ public:
     // Let another path serve a device's data queues, live: "user" or "vhost".
     virtual void set_path(const std::string& device, const std::string& path) = 0;
 
-    // Be told of what happens, on the main thread, until the end. One listener.
+    // Be told of what happens, on the main thread. One listener; an empty one: nobody.
     virtual void on_event(std::function<void(const MachineEvent&)> listener) = 0;
 };
 
