@@ -4,7 +4,6 @@
 import contextlib
 import json
 import os
-import re
 import tempfile
 from pathlib import Path
 from typing import Iterator, Sequence
@@ -124,11 +123,9 @@ class Machine(Guest):
             for name, wire in self.wires.items()
         }
 
-    def queue_packets(self, name: str) -> dict[str, int]:
-        """The guest's count of packets for each queue of a card."""
-        statistics = self.check(f"ethtool -S {self.wires[name].interface}")
-        found = re.findall(r"\b([rt]x_queue_\d+_packets): (\d+)", statistics)
-        return {counter: int(count) for counter, count in found}
+    def carried(self, name: str, what: str = "packets") -> list[dict[str, int]]:
+        """How much the device has moved each way, for each queue pair of a card."""
+        return [{way: pair[way][what] for way in pair} for pair in self.counters(name)]
 
     def wait_for(self, condition: str) -> None:
         """Until a command succeeds in the guest, looked at in the guest, since asking takes longer than it may last."""

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """In the lab: one guest with a card for each set of options, all that is done with cards, and a reboot."""
 
+import contextlib
+import time
 from contextlib import ExitStack
+from typing import Iterator
 
 from cards import OFFLOADS, OPTIONS, RING_SIZES, TAKEN_FURTHER
 from machine import Machine, Report
@@ -60,10 +63,16 @@ def at_work(report: Report, device: VhostDevice, machine: Machine) -> None:
 def carry(machine: Machine, name: str, seen: dict) -> None:
     wire = machine.wires[name]
     seen["ping"] = machine.ping(name)
-    before = copied_by(machine.process.pid)
+    copied, carried = copied_by(machine.process.pid), machine.carried(name, "bytes")
     seen["tcp"] = tcp(wire.guest, AMOUNT, AMOUNT)
     seen["udp"] = udp(wire.guest, count=500, window=32, smallest=32, largest=1472)
-    seen["copied by QEMU"] = copied_by(machine.process.pid) - before
+    if copied is not None:
+        seen["copied by QEMU"] = copied_by(machine.process.pid) - copied
+    seen["carried by the device"] = moved(carried, machine.carried(name, "bytes"))
+
+
+def moved(before: list[dict], after: list[dict]) -> list[dict]:
+    return [{way: now[way] - then[way] for way in now} for then, now in zip(before, after, strict=True)]
 
 
 def set_offloads(machine: Machine, name: str, seen: dict) -> None:
@@ -94,17 +103,35 @@ def resize(machine: Machine, name: str, seen: dict) -> None:
 
 
 def pull_the_plug(machine: Machine, name: str, seen: dict) -> None:
+    """QEMU 7.2 gives back what the guest sends on a card without link. On a packed ring it does so with the index of
+    the used ring as the vhost device left it, which it has misread (fixed in QEMU 8.1), and ends in an assertion. There
+    the guest receives, but is kept from sending, while its link is down."""
     wire = machine.wires[name]
+    packed = "PACKED" in wire.card.negotiated
     with endless(wire.guest) as client:
         client.wait_flowing()
-        for up in (False, True, False, True):
-            machine.monitor("set_link", name=name, up=up)
-            machine.wait_for(f"grep -qx {int(up)} /sys/class/net/{wire.interface}/carrier")
-            seen.setdefault("vhost started", []).append(machine.status(name)["vhost-started"])
-            if up:
-                client.wait_flowing()
+        for _ in range(2):
+            with silenced(machine, name) if packed else contextlib.nullcontext():
+                for up in (False, True):
+                    machine.monitor("set_link", name=name, up=up)
+                    machine.wait_for(f"grep -qx {int(up)} /sys/class/net/{wire.interface}/carrier")
+                    seen.setdefault("vhost started", []).append(machine.status(name)["vhost-started"])
+            client.wait_flowing()
         seen["tcp"] = client.stop()
     seen["ping"] = machine.ping(name)
+
+
+@contextlib.contextmanager
+def silenced(machine: Machine, name: str) -> Iterator[None]:
+    """The guest still receives; what it would send is thrown away before it comes to the card."""
+    root = f"dev {machine.wires[name].interface} root"
+    machine.check(f"tc qdisc replace {root} blackhole")
+    before = None
+    while (now := [pair["transmit"] for pair in machine.carried(name, "chains")]) != before:
+        before = now
+        time.sleep(0.1)
+    yield
+    machine.check(f"tc qdisc del {root}")
 
 
 def change_queues(machine: Machine, name: str, seen: dict) -> None:
@@ -116,12 +143,11 @@ def change_queues(machine: Machine, name: str, seen: dict) -> None:
         seen["steps"] = []
         for queues in (2, 1, 2):
             machine.check(f"ethtool -L {wire.interface} combined {queues}")
-            before = machine.queue_packets(name)
+            before = machine.carried(name)
             streams = [tcp(wire.guest, 1 << 15, 1 << 15) for _ in range(16)]
             client.wait_flowing()
-            after = machine.queue_packets(name)
-            moved = {counter: after[counter] - before.get(counter, 0) for counter in after}
-            seen["steps"].append({"queues": queues, "moved": moved, "tcp": streams})
+            pairs = moved(before, machine.carried(name))
+            seen["steps"].append({"queues": queues, "pairs": pairs, "tcp": streams})
         seen["tcp"] = client.stop()
 
 

@@ -4,7 +4,15 @@ whole Debian in the guest."""
 
 import pytest
 from cards import BASIC, MATRIX
-from conftest import Seen, expect_counters, expect_datagrams, expect_negotiated, expect_ping, expect_stream
+from conftest import (
+    Seen,
+    expect_carried,
+    expect_counters,
+    expect_datagrams,
+    expect_negotiated,
+    expect_ping,
+    expect_stream,
+)
 
 EACH_CARD = pytest.mark.parametrize("card", BASIC, ids=lambda card: card.name)
 
@@ -20,6 +28,7 @@ def expect_traffic(seen: Seen, card) -> None:
     expect_ping(traffic["ping"])
     expect_stream(traffic["tcp"])
     expect_datagrams(traffic["udp"])
+    expect_carried(traffic)
 
 
 def expect_clean_end(seen: Seen) -> None:

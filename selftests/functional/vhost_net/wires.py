@@ -64,10 +64,13 @@ def _name_of(thread: int) -> str:
         return ""
 
 
-def copied_by(process: int) -> int:
+def copied_by(process: int) -> int | None:
     """Bytes that it has read and written with system calls of its own: a packet that a VMM moves itself is among them,
-    one that a vhost device moves is not."""
-    fields = Path(f"/proc/{process}/io").read_text(encoding="ascii").split()
+    one that a vhost device moves is not. None from a kernel that does not count them, as the debug kernels."""
+    counted = Path(f"/proc/{process}/io")
+    if not counted.exists():
+        return None
+    fields = counted.read_text(encoding="ascii").split()
     counts = dict(zip(fields[::2], fields[1::2], strict=True))
     return int(counts["rchar:"]) + int(counts["wchar:"])
 
