@@ -69,6 +69,10 @@ class Channel:
         with self._arrived:
             self._arrived.wait_for(lambda: self._closed, timeout)
 
+    def unread(self) -> str:
+        with self._arrived:
+            return self._unread.decode(errors="replace")
+
     def close(self) -> None:
         # Wakes the reading thread, which close() alone does not.
         try:

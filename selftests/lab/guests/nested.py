@@ -203,10 +203,13 @@ class Guest:
             raise GuestError(self._explain(f"waited {timeout:.0f} s for {what}")) from None
 
     def _explain(self, problem: str) -> str:
+        events = ""
         if self.process.poll() is not None:
             self._console.wait_closed(LAST_WORDS)
+            self._monitor.wait_closed(LAST_WORDS)
+            events = "".join(f"\nits VMM's last event: {line}" for line in self._monitor.unread().splitlines()[-1:])
         last = "\n".join(f"  {line}" for line in self.console().splitlines()[-25:])
-        return f"{problem}; the end of its console ({self.log}):\n{last or '  (it said nothing)'}"
+        return f"{problem}; the end of its console ({self.log}):\n{last or '  (it said nothing)'}{events}"
 
 
 class Tap:
