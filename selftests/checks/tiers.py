@@ -109,30 +109,44 @@ VHOST_NET = "selftests/functional/vhost_net/test_vhost_"
 
 
 def vhost_net(alias: str, level: str = "check") -> Tier:
+    debug = alias.startswith("debug")
+    what = "little traffic, link down and up; the kernel is silent" if debug else "traffic, options, offloads, resets"
     return Tier(
         f"vhost-net-{alias}",
-        f"QEMU with /dev/vireo-net on kernel {alias}: traffic, options, offloads, resets",
+        f"QEMU with /dev/vireo-net on kernel {alias}: {what}",
         pytest(f"vhost-net-{alias}", f"{VHOST_NET}basic.py {VHOST_NET}options.py", f"--kernel {alias}"),
         "junit",
-        budget=120 if alias.startswith("debug") else 240,
+        budget=240,
         limit=3600,
         needs=(f"modules-{alias}", "host"),
         level=level,
     )
 
 
-def vhost_net_more(alias: str) -> Tier:
-    """Scenarios that take long, since their guests wait for a VMM or an IOMMU that is emulated twice over."""
+def vhost_net_part(part: str, about: str, alias: str, level: str, limit: int = 2400) -> Tier:
+    """Another scenario of its own."""
     return Tier(
-        f"vhost-net-more-{alias}",
-        f"QEMU with /dev/vireo-net on kernel {alias}: live migration, an IOMMU",
-        pytest(f"vhost-net-more-{alias}", f"{VHOST_NET}migration.py {VHOST_NET}iommu.py", f"--kernel {alias}"),
+        f"vhost-net-{part}-{alias}",
+        f"QEMU with /dev/vireo-net on kernel {alias}: {about}",
+        pytest(f"vhost-net-{part}-{alias}", f"{VHOST_NET}{part}.py", f"--kernel {alias}"),
         "junit",
-        budget=1200,
-        limit=5400,
+        budget=200,
+        limit=limit,
         needs=(f"modules-{alias}", "host"),
-        level="full",
+        level=level,
     )
+
+
+def migration(alias: str, level: str = "check") -> Tier:
+    return vhost_net_part("migration", "live migration there and back under traffic", alias, level)
+
+
+def iommu(alias: str, level: str = "check") -> Tier:
+    return vhost_net_part("iommu", "cards behind an IOMMU, which is emulated twice over", alias, level, limit=5400)
+
+
+def debian(alias: str, level: str = "check") -> Tier:
+    return vhost_net_part("debian", "Debian on a disk in the guest", alias, level)
 
 
 # Started in this order as cores come free: what others wait for, and what takes long, is first.
@@ -174,8 +188,12 @@ TIERS: tuple[Tier, ...] = (
     vhost_net("6.12", "full"),
     vhost_net("debug", "full"),
     vhost_net("debug-6.12", "full"),
-    vhost_net_more("6.1"),
-    vhost_net_more("6.12"),
+    migration("6.1", "full"),
+    migration("6.12", "full"),
+    iommu("6.1", "full"),
+    iommu("6.12", "full"),
+    debian("6.1", "full"),
+    debian("6.12", "full"),
     kunit("debug"),
     kunit("debug-6.12", "full"),
     Tier(

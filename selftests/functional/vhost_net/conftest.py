@@ -132,3 +132,21 @@ def expect_counters(found: dict) -> None:
 def expect_ping(found: dict) -> None:
     for way in ("to guest", "to host"):
         assert " 0% packet loss" in found[way], found[way]
+
+
+def expect_traffic(seen: Seen, card: Card) -> None:
+    """What scenario_options.carry() has tried on a card."""
+    expect_negotiated(card, seen["negotiated"][card.name])
+    traffic = seen[f"traffic {card.name}"]
+    expect_ping(traffic["ping"])
+    expect_stream(traffic["tcp"])
+    expect_datagrams(traffic["udp"])
+    expect_carried(traffic)
+
+
+def expect_clean_end(seen: Seen) -> None:
+    assert seen.result.status == 0 and not seen.failures, str(seen.result)
+    expect_counters(seen["counters"])
+    assert not seen["complaints"]
+    assert seen["exit status"] == 0
+    assert seen["users at the end"] == 0
