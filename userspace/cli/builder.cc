@@ -159,8 +159,11 @@ void Builder::add_chardev(Draft& draft) {
         throw_usage("{}: id is missing", draft.where);
     }
     using enum ChardevOptions::Kind;
-    if ((chardev.kind == kFile || chardev.kind == kSocket) && chardev.path.empty()) {
+    if (chardev.kind == kFile && chardev.path.empty()) {
         throw_usage("{}: path is missing", draft.where);
+    }
+    if (chardev.kind == kSocket && chardev.path.empty() == (chardev.fd < 0)) {
+        throw_usage("{}: path or fd is wanted, one of them", draft.where);
     }
     add_named(chardevs_, {chardev, draft.where});
 }
@@ -251,7 +254,18 @@ void Builder::add_monitor(Draft& draft, const Value& value) {
         throw_usage("{}: -qmp is {}", draft.where, accepted(find_option("qmp")->type));
     }
     const auto socket = unix_socket(draft, std::string_view(value.text).substr(kUnix.size()));
-    machine_.monitors.push_back({socket.path, socket.server, socket.wait});
+    machine_.monitors.push_back({socket.path, -1, socket.server, socket.wait});
+}
+
+void Builder::add_mon(Draft& draft) {
+    if (draft.refers.empty()) {
+        throw_usage("{}: chardev is missing; it is the id of a -chardev socket", draft.where);
+    }
+    if (!draft.mode_is_control) {
+        throw_usage("{}: mode is missing; it is control, as there is no monitor for people",
+                    draft.where);
+    }
+    mons_.emplace_back(draft.refers, draft.where);
 }
 
 } // namespace vireo::cli

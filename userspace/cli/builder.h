@@ -34,6 +34,7 @@ public:
     void add_iothread(Draft& draft);
     void add_serial(Draft& draft, const Value& value);
     void add_monitor(Draft& draft, const Value& value);
+    void add_mon(Draft& draft); // -mon
     void want_serial() { want_serial_ = true; }
     void want_no_serial() { default_serial_ = false; }
 
@@ -73,7 +74,8 @@ private:
     void join_rngs();
     void add_default_serial();
     void join_serials();
-    void take_chardev(const std::string& id, const std::string& where);
+    void join_monitors();
+    Placed<ChardevOptions>& take_chardev(const std::string& id, const std::string& where);
     void check_chardevs() const;
     void check_iothread(const std::string& id, const std::string& where) const;
     void check_boot() const;
@@ -94,7 +96,8 @@ private:
     List<ConsolePortOptions> ports_;
     List<RngOptions> rng_sources_, rngs_;
     std::vector<Serial> serials_;
-    std::set<std::string, std::less<>> devices_; // ids
+    std::vector<std::pair<std::string, std::string>> mons_; // a chardev's id, and where it is named
+    std::set<std::string, std::less<>> devices_;            // ids
     bool default_serial_ = true;
     bool want_serial_ = false;
 };

@@ -129,7 +129,8 @@ void Builder::join_disks() {
     }
 }
 
-void Builder::take_chardev(const std::string& id, const std::string& where) {
+Builder::Placed<ChardevOptions>& Builder::take_chardev(const std::string& id,
+                                                       const std::string& where) {
     auto* chardev = find_named(chardevs_, id);
     if (!chardev) {
         throw_usage("{}: there is no chardev {}; add -chardev stdio,id={}", where, id, id);
@@ -138,6 +139,7 @@ void Builder::take_chardev(const std::string& id, const std::string& where) {
         throw_usage("{}: something else has the chardev {}", where, id);
     }
     chardev->used = true;
+    return *chardev;
 }
 
 void Builder::join_consoles() {
@@ -212,6 +214,18 @@ void Builder::join_serials() {
     }
 }
 
+// A monitor has its socket for itself: it is no chardev of the machine's.
+void Builder::join_monitors() {
+    for (const auto& [id, where] : mons_) {
+        const ChardevOptions socket = take_chardev(id, where).options;
+        if (socket.kind != ChardevOptions::Kind::kSocket) {
+            throw_usage("{}: the chardev {} is no socket", where, id);
+        }
+        machine_.monitors.push_back({socket.path, socket.fd, socket.server, socket.wait});
+        std::erase_if(chardevs_, [&](const auto& chardev) { return chardev.options.id == id; });
+    }
+}
+
 void Builder::check_chardevs() const {
     const Placed<ChardevOptions>* stdio = nullptr;
     for (const auto& chardev : chardevs_) {
@@ -255,6 +269,7 @@ MachineOptions Builder::finish() {
     join_rngs();
     add_default_serial();
     join_serials();
+    join_monitors();
     check_chardevs();
     check_boot();
     for (const auto& chardev : chardevs_) {

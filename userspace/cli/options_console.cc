@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // Serial ports, consoles, and what they are connected to.
+#include <climits>
+
 #include "cli/builder.h"
 #include "cli/table.h"
 
@@ -19,6 +21,8 @@ constexpr Key kFileKeys[] = {
 };
 constexpr Key kSocketKeys[] = {
     {"id", id(), "name, for chardev=", set<&Draft::chardev, &ChardevOptions::id>},
+    {"fd", number(0, INT_MAX), "a socket that is connected already, instead of path",
+     [](Draft& draft, const Value& value) { draft.chardev.fd = static_cast<int>(value.number); }},
     {"path", file(), "of the Unix socket", set<&Draft::chardev, &ChardevOptions::path>},
     {"server", flag(), "listen there, instead of connecting (off)",
      set<&Draft::chardev, &ChardevOptions::server>},

@@ -6,6 +6,16 @@
 namespace vireo::cli {
 namespace {
 
+constexpr Key kMonKeys[] = {
+    {"chardev", id(), "the socket", set<&Draft::refers>},
+    {"mode", word("control"), "a monitor for programs: QMP",
+     [](Draft& draft, const Value&) { draft.mode_is_control = true; }},
+};
+constexpr Form kMonForm = {.keys = kMonKeys,
+                           .done = [](Draft& draft) { draft.builder.add_mon(draft); },
+                           .implied = "chardev"};
+constexpr const Form* kMonForms[] = {&kMonForm};
+
 constexpr Option kOptions[] = {
     {.name = "qmp",
      .group = Group::kControl,
@@ -14,6 +24,12 @@ constexpr Option kOptions[] = {
      .help = "a monitor of QEMU's machine protocol; it may be given again",
      .type = text("unix:FILE[,server=on][,wait=off] or none", "unix:|none"),
      .set = [](Draft& draft, const Value& value) { draft.builder.add_monitor(draft, value); }},
+    {.name = "mon",
+     .group = Group::kControl,
+     .style = Option::Style::kPairs,
+     .argument = "[chardev=]ID,mode=control",
+     .help = "the same on a -chardev socket",
+     .forms = kMonForms},
     {.name = "monitor",
      .group = Group::kControl,
      .style = Option::Style::kWhole,

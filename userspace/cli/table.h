@@ -34,7 +34,8 @@ struct Draft {
     VirtioOptions virtio = {};  // of whichever virtio device it is
     std::string id = {};        // of an object or device that has no options of its own
     bool port_has_name = false; // it is a virtserialport
-    std::string refers = {};    // the id of what it belongs to: drive=, rng=, bus=
+    bool mode_is_control = false;
+    std::string refers = {}; // the id of what it belongs to: drive=, rng=, bus=
 };
 
 using Setter = void (*)(Draft&, const Value&);

@@ -6,15 +6,16 @@ _vireo_options() {
     printf '%s\n' \
         -smp -m -name -cpu -accel -enable-kvm -kernel -initrd -append -netdev \
         -net -nic -drive -device -object -serial -chardev -nographic -display \
-        -nodefaults -qmp -monitor -S -no-reboot -no-shutdown -pidfile -help \
-        -version -completion
+        -nodefaults -qmp -mon -monitor -S -no-reboot -no-shutdown -pidfile \
+        -help -version -completion
 }
 
 _vireo_style() { # OPTION: what its argument is; nothing: it has none
     case $1 in
     -cpu | -accel | -kernel | -initrd | -append | -serial | -display | -qmp | \
         -monitor | -pidfile | -completion) echo whole ;;
-    -smp | -m | -name | -netdev | -net | -nic | -drive | -device | -object | -chardev) echo pairs ;;
+    -smp | -m | -name | -netdev | -net | -nic | -drive | -device | -object | -chardev | \
+        -mon) echo pairs ;;
     esac
 }
 
@@ -59,10 +60,11 @@ _vireo_keys() { # OPTION FORM
     '-object rng-random') echo 'id= filename=' ;;
     '-object iothread') echo 'id=' ;;
     '-chardev stdio') echo 'id= mux=' ;;
-    '-chardev socket') echo 'id= path= server= wait=' ;;
+    '-chardev socket') echo 'id= fd= path= server= wait=' ;;
     '-chardev pty') echo 'id=' ;;
     '-chardev file') echo 'id= path=' ;;
     '-chardev null') echo 'id=' ;;
+    '-mon ') echo 'chardev= mode=' ;;
     esac
 }
 
@@ -146,6 +148,7 @@ _vireo_values() { # OPTION FORM KEY
     '-chardev file path') echo '@file' ;;
     '-display  ') echo 'none' ;;
     '-qmp  ') echo 'unix: none' ;;
+    '-mon  mode') echo 'control' ;;
     '-monitor  ') echo 'none' ;;
     '-pidfile  ') echo '@file' ;;
     '-completion  ') echo 'bash' ;;

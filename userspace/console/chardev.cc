@@ -71,6 +71,9 @@ std::unique_ptr<CharBackend> make_chardev(const ChardevOptions& options, EventLo
         case ChardevOptions::Kind::kStdio:
             return make_stdio_chardev(loop, options.mux, std::move(quit));
         case ChardevOptions::Kind::kSocket:
+            if (options.fd >= 0) {
+                return make_socket_client(loop, options.fd);
+            }
             return options.server ? make_socket_server(loop, options.path, options.wait)
                                   : make_socket_client(loop, options.path);
         case ChardevOptions::Kind::kPty:

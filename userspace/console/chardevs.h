@@ -16,6 +16,8 @@ std::unique_ptr<CharBackend> make_stdio_chardev(EventLoop& loop, bool mux,
 std::unique_ptr<CharBackend> make_socket_server(EventLoop& loop, const std::string& path,
                                                 bool wait);
 std::unique_ptr<CharBackend> make_socket_client(EventLoop& loop, const std::string& path);
+// One that is connected already.
+std::unique_ptr<CharBackend> make_socket_client(EventLoop& loop, int fd);
 // `link`: a symbolic link to the terminal, for those who look for it; empty: none.
 std::unique_ptr<CharBackend> make_pty_chardev(EventLoop& loop, const std::string& link);
 

@@ -59,6 +59,14 @@ protected:
 
 class SocketClient final : public SocketChardev {
 public:
+    SocketClient(EventLoop& loop, Fd peer) : SocketChardev(loop, fmt::format("fd {}", peer.get())) {
+        if (fcntl(peer.get(), F_SETFD, FD_CLOEXEC) < 0 ||
+            fcntl(peer.get(), F_SETFL, O_NONBLOCK) < 0) {
+            throw_errno("use the socket {}", path_);
+        }
+        attach_peer(std::move(peer));
+    }
+
     SocketClient(EventLoop& loop, const std::string& path) : SocketChardev(loop, path) {
         const sockaddr_un address = address_of(path);
         Fd peer = make_socket();
@@ -150,6 +158,10 @@ std::unique_ptr<CharBackend> make_socket_server(EventLoop& loop, const std::stri
 
 std::unique_ptr<CharBackend> make_socket_client(EventLoop& loop, const std::string& path) {
     return std::make_unique<SocketClient>(loop, path);
+}
+
+std::unique_ptr<CharBackend> make_socket_client(EventLoop& loop, int fd) {
+    return std::make_unique<SocketClient>(loop, Fd(fd));
 }
 
 } // namespace vireo

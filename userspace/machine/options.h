@@ -84,6 +84,7 @@ struct ChardevOptions {
     std::string id;
     enum class Kind { kStdio, kSocket, kPty, kNull, kFile } kind = Kind::kStdio;
     std::string path;
+    int fd = -1; // kSocket: it is connected already; instead of path
     bool server = false;
     bool wait = true; // for the first client, before the guest starts
     bool mux = false; // of stdio: Ctrl-a x ends the VMM, Ctrl-a Ctrl-a is Ctrl-a
@@ -109,6 +110,7 @@ struct RngOptions {
 
 struct MonitorOptions {
     std::string path; // of a Unix socket
+    int fd = -1;      // it is connected already; instead of path
     bool server = true;
     bool wait = false;
 };

@@ -45,6 +45,10 @@ Monitor::~Monitor() {
 }
 
 void Monitor::open(const MonitorOptions& options) {
+    if (options.fd >= 0) {
+        add_client(Fd(options.fd));
+        return;
+    }
     if (!options.server) {
         add_client(connect_unix(options.path));
         return;

@@ -236,6 +236,17 @@ TEST(CommandLine, Monitors) {
     EXPECT_TRUE(m.monitors[2].wait);
 }
 
+TEST(CommandLine, SocketsThatAreConnectedAlready) {
+    const auto m = machine(
+        "-mon c,mode=control -chardev socket,id=c,fd=5 "
+        "-chardev socket,id=s,fd=6 -serial chardev:s");
+    ASSERT_EQ(m.monitors.size(), 1u);
+    EXPECT_EQ(m.monitors[0].fd, 5);
+    ASSERT_EQ(m.chardevs.size(), 1u); // a monitor's is its own
+    EXPECT_EQ(m.chardevs[0].id, "s");
+    EXPECT_EQ(m.chardevs[0].fd, 6);
+}
+
 // Help wins over whatever else is wrong behind it, and prints what was asked for.
 TEST(CommandLine, Help) {
     for (const auto* line : {"-h", "-help", "--help", "-smp 2 --help -nonsense"}) {

@@ -17,7 +17,7 @@
 namespace vireo::monitor {
 namespace {
 
-constexpr int kPatience = 30'000; // ms, for what comes at once
+constexpr int kPatience = 300'000; // ms, for what comes at once
 
 // The other end of a socket.
 class Peer {
@@ -135,7 +135,7 @@ TEST_F(Server, ServesAClient) {
 }
 
 TEST_F(Server, SocketIsTheUsersAlone) {
-    monitor->open({.path = path, .server = true, .wait = false});
+    monitor->open({.path = path, .fd = -1, .server = true, .wait = false});
     struct stat status = {};
     ASSERT_EQ(stat(path.c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 0777, 0600u);
@@ -156,24 +156,26 @@ TEST_F(Server, TakesTheSocketOfOneThatDied) {
     int status;
     ASSERT_EQ(waitpid(child, &status, 0), child);
     ASSERT_TRUE(std::filesystem::exists(path));
-    monitor->open({.path = path, .server = true, .wait = false});
+    monitor->open({.path = path, .fd = -1, .server = true, .wait = false});
     run();
     Peer client(connect_unix(path));
     client.greet();
 }
 
 TEST_F(Server, LeavesALivingOneAlone) {
-    monitor->open({.path = path, .server = true, .wait = false});
+    monitor->open({.path = path, .fd = -1, .server = true, .wait = false});
     Monitor second(loop, machine);
     try {
-        second.open({.path = path, .server = true, .wait = false});
+        second.open({.path = path, .fd = -1, .server = true, .wait = false});
         FAIL() << "two servers at one socket";
     } catch (const std::system_error& error) {
         EXPECT_EQ(std::string(error.what()), "listen at " + path + ": Address already in use");
     }
-    EXPECT_THROW(second.open({.path = folder, .server = true, .wait = false}), std::system_error);
-    EXPECT_THROW(second.open({.path = std::string(200, 'x'), .server = true, .wait = false}),
+    EXPECT_THROW(second.open({.path = folder, .fd = -1, .server = true, .wait = false}),
                  std::system_error);
+    EXPECT_THROW(
+        second.open({.path = std::string(200, 'x'), .fd = -1, .server = true, .wait = false}),
+        std::system_error);
 }
 
 TEST_F(Server, WaitsForAClient) {
@@ -192,18 +194,19 @@ TEST_F(Server, WaitsForAClient) {
             return;
         }
     });
-    monitor->open({.path = path, .server = true, .wait = true});
+    monitor->open({.path = path, .fd = -1, .server = true, .wait = true});
     run();
     client_thread.join();
 }
 
 TEST_F(Server, Connects) {
     UnixListener listener(path);
-    monitor->open({.path = path, .server = false, .wait = false});
+    monitor->open({.path = path, .fd = -1, .server = false, .wait = false});
     run();
     Peer(listener.wait()).greet();
-    EXPECT_THROW(monitor->open({.path = folder + "/nobody", .server = false, .wait = false}),
-                 std::system_error);
+    EXPECT_THROW(
+        monitor->open({.path = folder + "/nobody", .fd = -1, .server = false, .wait = false}),
+        std::system_error);
 }
 
 TEST_F(Server, ServesSeveralAndTellsAll) {
@@ -225,7 +228,7 @@ TEST_F(Server, ServesSeveralAndTellsAll) {
 }
 
 TEST_F(Server, MoreThanThereIsRoomForWait) {
-    monitor->open({.path = path, .server = true, .wait = false});
+    monitor->open({.path = path, .fd = -1, .server = true, .wait = false});
     run();
     std::vector<Peer> clients;
     for (size_t i = 0; i < Monitor::kMaxClients; i++) {
