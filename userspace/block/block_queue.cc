@@ -86,7 +86,7 @@ void BlkQueue::run_engine(uint64_t features, unsigned requests) {
     std::vector<int> watched;
     try {
         for (const int file : running_->engine->files()) {
-            loop_.add(file, EPOLLIN, [this](uint32_t) { completed(); });
+            loop_.add(file, EPOLLIN | EPOLLET, [this](uint32_t) { completed(); });
             watched.push_back(file);
         }
     } catch (...) {
@@ -146,26 +146,26 @@ void BlkQueue::completed() noexcept {
     }
 }
 
+// Take what has ended, until nothing has. It comes to an end: each operation is a part of a request
+// that is in flight, and none are added.
 void BlkQueue::harvest() noexcept {
     Running& running = *running_;
-    IoOperation* ended = running.engine->reap();
-    if (!ended) {
-        return;
-    }
-    while (ended) {
-        BlkRequest& request = BlkRequest::of(*std::exchange(ended, ended->next));
-        go_on(request, request.advance(running.rules, running.bounces));
-    }
-    while (running.first_waiting && !running.bounces.empty()) {
-        BlkRequest& request = *running.first_waiting;
-        running.first_waiting = request.next;
-        if (!running.first_waiting) {
-            running.last_waiting = &running.first_waiting;
+    while (IoOperation* ended = running.engine->reap()) {
+        while (ended) {
+            BlkRequest& request = BlkRequest::of(*std::exchange(ended, ended->next));
+            go_on(request, request.advance(running.rules, running.bounces));
         }
-        go_on(request, request.resume(running.rules, running.bounces));
+        while (running.first_waiting && !running.bounces.empty()) {
+            BlkRequest& request = *running.first_waiting;
+            running.first_waiting = request.next;
+            if (!running.first_waiting) {
+                running.last_waiting = &running.first_waiting;
+            }
+            go_on(request, request.resume(running.rules, running.bounces));
+        }
+        // Those that go on, with a next part.
+        running.engine->submit();
     }
-    // What goes on, with a next part.
-    running.engine->submit();
 }
 
 void BlkQueue::go_on(BlkRequest& request, BlkRequest::Step step) noexcept {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -68,7 +69,12 @@ ImageEndpoint::ImageEndpoint(const DriveOptions& options)
 }
 
 ImageEndpoint::~ImageEndpoint() {
-    fd_.reset(); // the server waits for it
+    // An io_uring that had the file lets go of it a little later than it is closed.
+    struct flock range = {};
+    range.l_type = F_UNLCK;
+    range.l_whence = SEEK_SET;
+    fcntl(fd_.get(), F_OFD_SETLK, &range);
+    fd_.reset(); // before the server ends
 }
 
 void ImageEndpoint::open_file(const std::string& path, const DriveOptions& options) {
@@ -115,8 +121,18 @@ void ImageEndpoint::lock(const DriveOptions& options) {
     struct flock range = {};
     range.l_type = static_cast<short>(readonly_ ? F_RDLCK : F_WRLCK);
     range.l_whence = SEEK_SET;
-    if (fcntl(fd_.get(), F_OFD_SETLK, &range) == 0) {
-        return;
+    // A VMM that was killed has its lock until the kernel has put away its io_uring.
+    constexpr int kTries = 20, kPause = 50; // milliseconds
+    for (int i = 0; i < kTries; i++) {
+        if (fcntl(fd_.get(), F_OFD_SETLK, &range) == 0) {
+            return;
+        }
+        if (errno != EAGAIN && errno != EACCES) {
+            break;
+        }
+        const int error = errno;
+        poll(nullptr, 0, kPause);
+        errno = error;
     }
     if (errno == EAGAIN || errno == EACCES) {
         throw_usage(
@@ -265,8 +281,10 @@ void ImageEndpoint::report_error(int error, const char* what, uint64_t offset,
         return;
     }
     const uint64_t unsaid = unsaid_.exchange(0, std::memory_order_relaxed);
-    say("drive {}: {} of {} bytes at {}: {}; the guest is given an I/O error{}", name_, what,
-        length, offset, strerror(error),
+    const std::string where =
+        length ? fmt::format(" {} bytes at {}", length, offset) : std::string();
+    say("drive {}: {}{}: {}; the guest is given an I/O error{}", name_, what, where,
+        strerror(error),
         unsaid ? fmt::format(" (and {} more since the last message)", unsaid) : std::string());
 }
 

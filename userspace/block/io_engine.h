@@ -53,10 +53,12 @@ public:
     virtual void add(IoOperation& operation) noexcept = 0;
     virtual void submit() noexcept = 0;
 
-    // Those that have ended, as a list; nullptr: none.
+    // Those that have ended, as a list; nullptr: none. Always once after submit(), since some end
+    // at once.
     virtual IoOperation* reap() noexcept = 0;
 
-    // Files that are readable when reap() would give something, for an event loop.
+    // Files for an event loop: an edge (EPOLLET) of one tells that more has ended since the last
+    // reap(). They are not to be read.
     virtual std::vector<int> files() const = 0;
 };
 

@@ -29,6 +29,11 @@ UringEngine::UringEngine(const ImageEndpoint& image, unsigned depth)
     if (error) {
         throw_error(-error, "set up io_uring");
     }
+    error = io_uring_register_eventfd(&ring_, ended_.get());
+    if (error) {
+        io_uring_queue_exit(&ring_);
+        throw_error(-error, "set up io_uring's eventfd");
+    }
     // Spares the kernel a reference for each operation; without it all works too.
     const int fd = image.fd();
     fixed_file_ = io_uring_register_files(&ring_, &fd, 1) == 0;
@@ -40,7 +45,7 @@ UringEngine::~UringEngine() {
 
 std::vector<int> UringEngine::files() const {
     std::vector<int> files = threads_.files();
-    files.push_back(ring_.ring_fd);
+    files.push_back(ended_.get());
     return files;
 }
 
@@ -100,18 +105,28 @@ void UringEngine::enter() noexcept {
 void UringEngine::submit() noexcept {
     threads_.submit();
     if (io_uring_sq_ready(&ring_)) {
+        quiet();
         enter();
     }
 }
 
-IoOperation* UringEngine::reap() noexcept {
-    IoList ended;
-    unsigned resumed = 0;
-    do {
-        if (resumed) {
-            enter();
-            resumed = 0;
-        }
+// The eventfd is for those that end while the owner is waiting: while it submits and reaps it looks
+// into the ring by itself, which is cheaper.
+void UringEngine::quiet() noexcept {
+    __atomic_fetch_or(ring_.cq.kflags, IORING_CQ_EVENTFD_DISABLED, __ATOMIC_RELAXED);
+}
+
+void UringEngine::loud() noexcept {
+    // Before the ring is looked at again. Pairs with the kernel's: note what has ended, then look
+    // whether there is to be a signal.
+    __atomic_fetch_and(ring_.cq.kflags, ~IORING_CQ_EVENTFD_DISABLED, __ATOMIC_SEQ_CST);
+}
+
+// Take what has ended, and begin the rest of those that came short.
+void UringEngine::drain(IoList& ended) noexcept {
+    bool resumed = true;
+    while (resumed) {
+        resumed = false;
         // Looks into memory, and enters the kernel only if completions wait there.
         io_uring_cqe* cqe = nullptr;
         while (io_uring_peek_cqe(&ring_, &cqe) == 0) {
@@ -122,12 +137,22 @@ IoOperation* UringEngine::reap() noexcept {
                 operation.error = result < 0 ? -result : 0;
             } else if (!settle_io(operation, result)) {
                 prepare(operation);
-                resumed++;
+                resumed = true;
                 continue;
             }
             ended.append(operation);
         }
-    } while (resumed);
+        if (resumed) {
+            enter();
+        }
+    }
+}
+
+IoOperation* UringEngine::reap() noexcept {
+    IoList ended;
+    drain(ended);
+    loud();
+    drain(ended);
     IoOperation* more = threads_.reap();
     while (more) {
         IoOperation& operation = *more;

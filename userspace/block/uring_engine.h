@@ -11,8 +11,8 @@
 
 namespace vireo {
 
-// io_uring: one ring, which an event loop watches itself. What is done while it is submitted, as
-// are reads from the page cache, is reaped without being waited for. Discards and zeroing, which
+// io_uring: one ring. What is done while it is submitted, as are reads from the page cache, is
+// reaped without being waited for. Discards and zeroing, which
 // the kernel would give to a thread of its own anyway, go to threads of ours: they know more ways.
 class UringEngine : public IoEngine {
 public:
@@ -32,9 +32,13 @@ public:
 private:
     void prepare(IoOperation& operation) noexcept;
     void enter() noexcept;
+    void quiet() noexcept;
+    void loud() noexcept;
+    void drain(IoList& ended) noexcept;
 
     const ImageEndpoint& image_;
     ThreadEngine threads_;
+    EventFd ended_; // never read: whoever waits looks at its edges
     io_uring ring_;
     bool fixed_file_ = false;
 };
