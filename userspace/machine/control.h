@@ -25,8 +25,8 @@ struct MachineEvent {
     };
     Kind kind;
     bool guest = false; // kReset, kShutdown: the guest's own doing
-    std::string device; // kBroken: its id
-    std::string reason; // kBroken: a phrase for people
+    std::string device = {}; // kBroken: its id
+    std::string reason = {}; // kBroken: a phrase for people
 };
 
 // Everything is called on the main thread, which is in its event loop. What cannot be done throws

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "machine/devices.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "block/block_device.h"
+#include "net/net_card.h"
+
+namespace vireo {
+
+Devices::Devices(const MachineOptions& options, const GuestMemory& memory, EventLoop& main,
+                 Board& board, Reports reports)
+    : memory_(memory), main_(main), board_(board), reports_(std::move(reports)) {
+    add_chardevs(options); // first: the terminal's signals are set before there are threads
+    for (const std::string& id : options.iothreads) {
+        iothreads_.emplace(id, std::make_unique<LoopThread>(id));
+    }
+    add_cards(options);
+    add_disks(options);
+}
+
+Devices::~Devices() {
+    // Who runs queues lets go of them before anything that they use goes.
+    pause();
+    for (Entry& entry : entries_) {
+        board_.pci().remove(*entry.transport);
+        entry.transport.reset();
+    }
+}
+
+EventLoop& Devices::loop_for(const std::string& iothread, const std::string& name) {
+    if (!iothread.empty()) {
+        return iothreads_.at(iothread)->loop();
+    }
+    loops_.push_back(std::make_unique<LoopThread>(name));
+    return loops_.back()->loop();
+}
+
+void Devices::add(const std::string& id, const std::string& model,
+                  std::unique_ptr<VirtioDevice> device, NetDevice* card,
+                  const VirtioOptions& options) {
+    auto transport = std::make_unique<VirtioPci>(
+        board_.pci().take_slot(), main_, *device, options, id,
+        [this, id](const std::string& why) { reports_.broken(id, why); });
+    board_.pci().add(*transport);
+    entries_.push_back({id, model, std::move(device), card, std::move(transport)});
+}
+
+void Devices::add_chardevs(const MachineOptions& options) {
+    for (const ChardevOptions& chardev : options.chardevs) {
+        chardevs_.emplace(chardev.id, make_chardev(chardev, main_, reports_.quit));
+    }
+    for (unsigned i = 0; i < options.serials.size(); i++) {
+        if (!options.serials[i].empty()) {
+            board_.add_serial(i, *chardevs_.at(options.serials[i]), main_);
+        }
+    }
+}
+
+void Devices::add_cards(const MachineOptions& options) {
+    unsigned number = 0;
+    for (const NicOptions& nic : options.nics) {
+        const auto netdev = std::ranges::find(options.netdevs, nic.netdev, &NetdevOptions::id);
+        std::vector<EventLoop*> loops;
+        for (unsigned pair = 0; pair < (netdev->iothread.empty() ? netdev->queues : 1); pair++) {
+            loops.push_back(
+                &loop_for(netdev->iothread, pair ? fmt::format("{}.{}", nic.id, pair) : nic.id));
+        }
+        auto device = make_net_card(memory_, main_, loops, nic, *netdev, number++);
+        NetDevice* card = device.get();
+        add(nic.id, nic.model, std::move(device), card, nic.virtio);
+    }
+}
+
+void Devices::add_disks(const MachineOptions& options) {
+    for (const DriveOptions& drive : options.drives) {
+        EventLoop* const loops[] = {&loop_for(drive.iothread, drive.id)};
+        add(drive.id, "virtio-blk-pci", std::make_unique<BlockDevice>(memory_, main_, loops, drive),
+            nullptr, drive.virtio);
+    }
+}
+
+void Devices::wait_for_peers() {
+    for (const auto& [id, chardev] : chardevs_) {
+        chardev->wait_for_peer();
+    }
+}
+
+void Devices::pause() {
+    for (const Entry& entry : entries_) {
+        entry.transport->pause();
+    }
+}
+
+void Devices::resume() {
+    for (const Entry& entry : entries_) {
+        entry.transport->resume();
+    }
+}
+
+std::vector<MachineControl::Device> Devices::list() const {
+    std::vector<MachineControl::Device> devices;
+    for (const Entry& entry : entries_) {
+        const std::lock_guard lock(entry.device->lock());
+        MachineControl::Device device = {
+            .id = entry.id,
+            .model = entry.model,
+            .features = entry.transport->features(),
+            .queues = {},
+        };
+        const auto queues = static_cast<unsigned>(entry.device->shape().queues.size());
+        for (unsigned i = 0; i < queues; i++) {
+            MachineControl::Queue queue = {
+                .index = i, .path = entry.device->path(i), .counters = {}};
+            for (const VirtioDevice::Counter& counter : entry.device->counters(i)) {
+                queue.counters.push_back({counter.name, counter.value});
+            }
+            device.queues.push_back(std::move(queue));
+        }
+        devices.push_back(std::move(device));
+    }
+    return devices;
+}
+
+NetDevice& Devices::card(const std::string& id) {
+    const auto entry = std::ranges::find(entries_, id, &Entry::id);
+    if (entry == entries_.end()) {
+        throw_usage("there is no device \"{}\"", id);
+    }
+    if (!entry->card) {
+        throw_usage("\"{}\" is no network card", id);
+    }
+    return *entry->card;
+}
+
+void Devices::set_link(const std::string& id, bool up) {
+    NetDevice& device = card(id);
+    const std::lock_guard lock(device.lock());
+    device.set_link(up);
+}
+
+void Devices::set_path(const std::string& id, const std::string& path) {
+    NetDevice& device = card(id);
+    if (path != "user" && path != "vhost") {
+        throw_usage("path \"{}\": \"user\" or \"vhost\" are known", path);
+    }
+    const std::lock_guard lock(device.lock());
+    device.set_path(path == "user" ? NetDevice::Path::kUser : NetDevice::Path::kVhost);
+}
+
+} // namespace vireo

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#ifndef VIREO_MACHINE_DEVICES_H
+#define VIREO_MACHINE_DEVICES_H
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "console/chardev.h"
+#include "machine/board.h"
+#include "machine/control.h"
+#include "machine/options.h"
+#include "memory/guest_memory.h"
+#include "virtio/device.h"
+#include "virtio/pci_transport.h"
+
+namespace vireo {
+
+class NetDevice;
+
+// A machine's devices as its options ask for them, on its board, with the threads that run their
+// queues: an I/O thread where one is named, else one for each queue pair of a card and one for each
+// disk. The control thread's, which is the main loop's.
+class Devices {
+public:
+    // `quit`: the user asks for the VMM's end on a terminal. `broken`: a driver broke the device
+    // of that id; on any thread, with locks held.
+    struct Reports {
+        std::function<void()> quit;
+        std::function<void(const std::string& id, const std::string& why)> broken;
+    };
+
+    // Throws UsageError, std::system_error.
+    Devices(const MachineOptions& options, const GuestMemory& memory, EventLoop& main, Board& board,
+            Reports reports);
+    ~Devices(); // no vCPU runs, nor the main loop
+
+    Devices(const Devices&) = delete;
+    Devices& operator=(const Devices&) = delete;
+
+    // Until the first client of each chardev that waits for one is there. Before the main loop
+    // runs.
+    void wait_for_peers();
+
+    // The machine stands still, and goes on. No vCPU runs.
+    void pause();
+    void resume();
+
+    std::vector<MachineControl::Device> list() const;
+    // Throw UsageError if there is no such device, or it is none of that kind.
+    void set_link(const std::string& id, bool up);
+    void set_path(const std::string& id, const std::string& path);
+
+private:
+    struct Entry {
+        std::string id, model;
+        std::unique_ptr<VirtioDevice> device;
+        NetDevice* card; // the same, if it is one
+        std::unique_ptr<VirtioPci> transport;
+    };
+
+    EventLoop& loop_for(const std::string& iothread, const std::string& name);
+    void add(const std::string& id, const std::string& model, std::unique_ptr<VirtioDevice> device,
+             NetDevice* card, const VirtioOptions& options);
+    void add_chardevs(const MachineOptions& options);
+    void add_cards(const MachineOptions& options);
+    void add_disks(const MachineOptions& options);
+    NetDevice& card(const std::string& id);
+
+    const GuestMemory& memory_;
+    EventLoop& main_;
+    Board& board_;
+    const Reports reports_;
+    std::map<std::string, std::unique_ptr<CharBackend>> chardevs_;
+    std::map<std::string, std::unique_ptr<LoopThread>> iothreads_;
+    std::vector<std::unique_ptr<LoopThread>> loops_; // of one device each
+    std::vector<Entry> entries_;
+};
+
+} // namespace vireo
+
+#endif // VIREO_MACHINE_DEVICES_H

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The virtual machine monitor: a command line becomes a machine, and the machine runs until its
+// guest, its user or a signal ends it.
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <exception>
+#include <optional>
+
+#include "base/error.h"
+#include "base/event_loop.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "cli/command_line.h"
+#include "machine/machine.h"
+#include "monitor/monitor.h"
+
+namespace {
+
+using namespace vireo;
+
+// Signals that ask for the end: the first presses the power button, the second does not wait for
+// the guest. Blocked in all threads, which begin after this.
+class EndSignals {
+public:
+    explicit EndSignals(EventLoop& loop) : loop_(loop) {
+        sigset_t signals;
+        sigemptyset(&signals);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+            sigaddset(&signals, signal);
+        }
+        pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+        fd_ = Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+        if (!fd_) {
+            throw_errno("wait for signals");
+        }
+    }
+    ~EndSignals() {
+        if (watched_) {
+            loop_.remove(fd_.get());
+        }
+    }
+
+    void connect(MachineControl& machine) {
+        loop_.add(fd_.get(), EPOLLIN, [this, &machine](uint32_t) {
+            signalfd_siginfo info;
+            if (read(fd_.get(), &info, sizeof(info)) != sizeof(info)) {
+                return;
+            }
+            const bool running = machine.state() == MachineControl::State::kRunning;
+            if (pressed_ || !running) {
+                machine.quit();
+            } else {
+                pressed_ = true;
+                machine.power_down();
+            }
+        });
+        watched_ = true;
+    }
+
+private:
+    EventLoop& loop_;
+    Fd fd_;
+    bool watched_ = false;
+    bool pressed_ = false;
+};
+
+// Holds this process's number while it runs.
+class PidFile {
+public:
+    explicit PidFile(std::string path) : path_(std::move(path)) {
+        FILE* file = fopen(path_.c_str(), "we");
+        if (!file) {
+            throw_errno("-pidfile {}: write the file", path_);
+        }
+        fprintf(file, "%d\n", getpid());
+        fclose(file);
+    }
+    ~PidFile() { unlink(path_.c_str()); }
+
+    PidFile(const PidFile&) = delete;
+    PidFile& operator=(const PidFile&) = delete;
+
+private:
+    const std::string path_;
+};
+
+int run(const MachineOptions& options) {
+    EventLoop loop;
+    EndSignals signals(loop);
+    std::optional<PidFile> pid_file;
+    if (!options.pidfile.empty()) {
+        pid_file.emplace(options.pidfile);
+    }
+    Machine machine(options, loop);
+    monitor::Monitor monitor(loop, machine);
+    for (const MonitorOptions& m : options.monitors) {
+        monitor.open(m);
+    }
+    signals.connect(machine);
+    machine.start();
+    loop.run();
+    return machine.exit_status();
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const cli::CommandLine line =
+            cli::read_command_line({argv + 1, static_cast<size_t>(argc > 0 ? argc - 1 : 0)});
+        if (!line.print.empty()) {
+            return fputs(line.print.c_str(), stdout) < 0 || fflush(stdout) != 0 ? 1 : 0;
+        }
+        return run(line.machine);
+    } catch (const std::exception& error) {
+        say("{}", error.what());
+        return 1;
+    }
+}
