@@ -18,9 +18,11 @@ BAD_WORDS = "WARNING:|BUG:|Oops|Call Trace|NETDEV WATCHDOG|is not a head|virtio.
 
 
 # A guest that hangs ends, and its console says where it hung.
-APPEND = "softlockup_panic=1 watchdog_thresh=30"
+APPEND = "softlockup_panic=1 watchdog_thresh=60"
 
 
+# Debian's root, and its services have as long to start as a slow machine takes.
+DEBIAN = "vireo.root=/dev/vda1 systemd.default_timeout_start_sec=900"
 PROMPT = rb"root@debian-guest:~# "
 
 
@@ -151,7 +153,7 @@ class Debian(Machine):
         disks = ((images.pop("disk"), "snapshot=on"), (program, "readonly=on"))
         drives = [f"file={path},format=raw,if=virtio,{options}" for path, options in disks]
         arguments = [word for drive in drives for word in ("-drive", drive)]
-        super().__init__(device, wires, arguments=arguments, append="vireo.root=/dev/vda1", memory=768, **images)
+        super().__init__(device, wires, arguments=arguments, append=DEBIAN, memory=768, **images)
 
     def wait_ready(self, timeout: float = BOOT_LIMIT) -> None:
         self._expect(self._console, PROMPT, timeout, "the shell on the console")

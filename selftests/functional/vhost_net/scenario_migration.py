@@ -17,6 +17,7 @@ from traffic import HELD_PORT, LIMIT, Traffic, endless, serve
 from wires import Bridge, VhostDevice, Wire
 
 from guests.errors import GuestError, say
+from guests.nested import run
 
 # Bytes a second: for memory as a whole; for what is written meanwhile, so slow that the migration is not done before it
 # is told to be (many short rounds would do too, but each costs the guest a fault for every page it writes); and for
@@ -25,6 +26,7 @@ FIRST, TRICKLE, REST = 32 << 20, 256 << 10, 4 << 30
 # Enough that a round takes longer than it takes to ask how far the migration is, or to be done while nobody asks.
 WRITER = "while :; do dd if=/dev/zero of=/dev/shm/written bs=1M count=16 conv=notrunc; sleep 1; done >/dev/null 2>&1 &"
 HELD = 48 << 10  # bytes that wait in a socket of the guest while it migrates: less than TCP's first window
+QUEUED = 10_000  # packets that may wait in a tap
 SOCKETS = 4  # of this kind for each card
 # Milliseconds that the guest may stand still; QEMU 7.2 takes none at all for leave to stop without a second round.
 BRIEF, PATIENT = 1, 60_000
@@ -38,6 +40,7 @@ def observe(report: Report, device: VhostDevice, images: dict) -> None:
             bridge = stack.enter_context(Bridge(number))
             for side in "ab":
                 wire = stack.enter_context(Wire(number, card, bridge=bridge.name, suffix=side))
+                run("ip", "link", "set", wire.tap_name, "txqueuelen", str(QUEUED))
                 ports.setdefault(side, []).append(wire)
 
         def qemu(name: str, side: str, *arguments: str) -> Machine:
@@ -51,6 +54,8 @@ def observe(report: Report, device: VhostDevice, images: dict) -> None:
             guest = qemu("A", "a")
             guest.wait_ready()
             serve(guest)
+            for wire in ports["a"]:
+                introduce(guest, wire)
             guest.check(WRITER)
             seen["negotiated"] = {card: guest.negotiated(card) for card in guest.wires}
         streams = {wire.card.name: stack.enter_context(endless(wire.guest, 1 << 15)) for wire in ports["a"]}
@@ -79,6 +84,14 @@ def observe(report: Report, device: VhostDevice, images: dict) -> None:
         report["counters"] = {name: guest.counters(name) for name in guest.wires}
         report["complaints"] = guest.complaints()
         report["exit status"] = guest.power_off()
+
+
+def introduce(guest: Machine, wire: Wire) -> None:
+    """Host and guest know each other for good: a guest that stands still for long, on a slow machine, would else fail
+    to answer for itself, and the host throw away what it has for it."""
+    mac = Path(f"/sys/class/net/{wire.bridge}/address").read_text(encoding="ascii").strip()
+    run("ip", "neigh", "replace", wire.guest, "lladdr", wire.mac, "dev", wire.bridge, "nud", "permanent")
+    guest.check(f"ip neigh replace {wire.host} lladdr {mac} dev {wire.interface} nud permanent")
 
 
 def migrate(guest: Machine, other: Machine, socket: Path, seen: dict) -> None:
