@@ -32,6 +32,11 @@ public:
             sigaddset(&signals, signal);
         }
         pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+        // A chardev's, which may belong to a thread that comes later.
+        sigset_t resized;
+        sigemptyset(&resized);
+        sigaddset(&resized, SIGWINCH);
+        pthread_sigmask(SIG_BLOCK, &resized, nullptr);
         fd_ = Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
         if (!fd_) {
             throw_errno("wait for signals");

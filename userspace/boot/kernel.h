@@ -2,12 +2,11 @@
 #ifndef VIREO_BOOT_KERNEL_H
 #define VIREO_BOOT_KERNEL_H
 
-#include <linux/kvm.h>
-
 #include <cstdint>
 #include <string>
 
 #include "base/fd.h"
+#include "kvm/abi.h"
 #include "memory/guest_memory.h"
 
 namespace vireo {

@@ -2,12 +2,12 @@
 #ifndef VIREO_KVM_CPU_STATE_H
 #define VIREO_KVM_CPU_STATE_H
 
-#include <linux/kvm.h>
-
 #include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include "kvm/abi.h"
 
 namespace vireo {
 

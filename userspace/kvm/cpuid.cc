@@ -2,6 +2,7 @@
 // Leaves and bits: Intel's SDM volume 2, CPUID; AMD's APM volume 3, appendix E.
 #include "kvm/cpuid.h"
 
+#include <cpuid.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
@@ -39,31 +40,6 @@ unsigned id_bits(unsigned cpus) {
     return static_cast<unsigned>(std::bit_width(cpus - 1));
 }
 
-// Leaf 0xd tells the sizes of the area that XSAVE writes, and of its parts. A guest that adds the
-// parts up and finds another size distrusts all of it: that is what happens where KVM itself runs
-// on an emulated CPU that tells sizes which do not follow from the parts (QEMU's TCG).
-bool xsave_sizes_agree(std::vector<kvm_cpuid_entry2>& cpuid) {
-    const kvm_cpuid_entry2* whole = find(cpuid, 0xd, 0);
-    const kvm_cpuid_entry2* more = find(cpuid, 0xd, 1);
-    if (!whole || !more) {
-        return false;
-    }
-    constexpr uint32_t kLegacy = 512 + 64; // what is always there: x87, SSE, the header
-    const uint64_t user = whole->eax | uint64_t{whole->edx} << 32;
-    uint32_t end = kLegacy;
-    for (uint32_t part = 2; part < 63; part++) {
-        if (!(user >> part & 1)) {
-            continue;
-        }
-        const kvm_cpuid_entry2* entry = find(cpuid, 0xd, part);
-        if (!entry || !entry->eax) {
-            return false;
-        }
-        end = std::max(end, entry->ebx + entry->eax);
-    }
-    return whole->ecx == end;
-}
-
 void drop_xsave(std::vector<kvm_cpuid_entry2>& cpuid) {
     std::erase_if(cpuid, [](const kvm_cpuid_entry2& e) { return e.function == 0xd; });
     if (kvm_cpuid_entry2* e = find(cpuid, 1)) {
@@ -89,18 +65,19 @@ void drop_xsave(std::vector<kvm_cpuid_entry2>& cpuid) {
 
 } // namespace
 
-std::vector<kvm_cpuid_entry2> make_cpuid(std::vector<kvm_cpuid_entry2> cpuid, unsigned cpus,
-                                         bool deadline_timer) {
-    if (!xsave_sizes_agree(cpuid)) {
+std::vector<kvm_cpuid_entry2> make_cpuid(std::vector<kvm_cpuid_entry2> cpuid,
+                                         const CpuTraits& traits) {
+    if (!traits.xsave) {
         drop_xsave(cpuid);
     }
+    const unsigned cpus = traits.cpus;
     const unsigned bits = id_bits(cpus);
     for (kvm_cpuid_entry2& e : cpuid) {
         switch (e.function) {
             case 1:
                 put(e.ebx, 8, 8, 8); // CLFLUSH: 64 bytes
                 put(e.ebx, 16, 8, cpus);
-                put(e.ecx, 24, 1, deadline_timer);
+                put(e.ecx, 24, 1, traits.deadline_timer);
                 put(e.ecx, 31, 1, 1); // a hypervisor
                 put(e.edx, 28, 1, cpus > 1);
                 break;
@@ -166,6 +143,20 @@ std::vector<kvm_cpuid_entry2> cpuid_for(std::vector<kvm_cpuid_entry2> cpuid, uns
         }
     }
     return cpuid;
+}
+
+bool host_traps_xsetbv() {
+    constexpr uint32_t kHypervisorLeaf = 0x4000'0000;
+    uint32_t a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & 1u << 31)) {
+        return true;
+    }
+    __cpuid(kHypervisorLeaf, a, b, c, d);
+    char signature[12];
+    memcpy(signature, &b, 4);
+    memcpy(signature + 4, &c, 4);
+    memcpy(signature + 8, &d, 4);
+    return memcmp(signature, "TCGTCGTCGTCG", sizeof(signature)) != 0;
 }
 
 unsigned physical_address_bits(const std::vector<kvm_cpuid_entry2>& cpuid) {

@@ -2,17 +2,27 @@
 #ifndef VIREO_KVM_CPUID_H
 #define VIREO_KVM_CPUID_H
 
-#include <linux/kvm.h>
-
 #include <vector>
+
+#include "kvm/abi.h"
 
 namespace vireo {
 
+struct CpuTraits {
+    unsigned cpus;       // cores of the one package
+    bool deadline_timer; // the local APIC has that mode (KVM says so elsewhere)
+    bool xsave;          // false: leave XSAVE out, and all that needs it
+};
+
 // What CPUID tells a machine's guest, the same on all its CPUs but for cpuid_for(). `supported` is
-// KVM's; what is in it is offered, under a hypervisor's bit, with one package of `cpus` cores.
-// `deadline_timer`: the local APIC has that mode (KVM says so elsewhere).
-std::vector<kvm_cpuid_entry2> make_cpuid(std::vector<kvm_cpuid_entry2> supported, unsigned cpus,
-                                         bool deadline_timer);
+// KVM's; what is in it is offered, under a hypervisor's bit.
+std::vector<kvm_cpuid_entry2> make_cpuid(std::vector<kvm_cpuid_entry2> supported,
+                                         const CpuTraits& traits);
+
+// Does KVM see a guest's XSETBV? It must, to keep the guest's XCR0 apart from the host's and to
+// tell the sizes that follow from it. A host whose CPU is QEMU's TCG does not trap it, and a guest
+// finds sizes that contradict what it has set.
+bool host_traps_xsetbv();
 
 // The same as CPU `index` sees it, whose APIC ID is the index.
 std::vector<kvm_cpuid_entry2> cpuid_for(std::vector<kvm_cpuid_entry2> cpuid, unsigned index);

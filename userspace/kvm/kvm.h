@@ -2,14 +2,13 @@
 #ifndef VIREO_KVM_KVM_H
 #define VIREO_KVM_KVM_H
 
-#include <linux/kvm.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
+#include "kvm/abi.h"
 
 namespace vireo {
 

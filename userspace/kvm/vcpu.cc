@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -36,6 +37,9 @@ constexpr uint64_t kMtrrWriteBackOn = 1u << 11 | 6;
 std::vector<uint32_t> msrs_of(const Kvm& kvm) {
     std::vector<uint32_t> msrs = kvm.msrs();
     std::erase(msrs, kTsc);
+    if (std::ranges::find(msrs, kMtrrDefault) == msrs.end()) {
+        msrs.push_back(kMtrrDefault); // KVM has it, and does not list it
+    }
     return msrs;
 }
 

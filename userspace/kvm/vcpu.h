@@ -2,7 +2,6 @@
 #ifndef VIREO_KVM_VCPU_H
 #define VIREO_KVM_VCPU_H
 
-#include <linux/kvm.h>
 #include <sys/types.h>
 
 #include <atomic>
@@ -15,6 +14,7 @@
 
 #include "base/fd.h"
 #include "bus/bus.h"
+#include "kvm/abi.h"
 #include "kvm/cpu_state.h"
 #include "kvm/kvm.h"
 #include "kvm/vm.h"

@@ -2,8 +2,6 @@
 #ifndef VIREO_KVM_VM_H
 #define VIREO_KVM_VM_H
 
-#include <linux/kvm.h>
-
 #include <array>
 #include <mutex>
 #include <optional>
@@ -11,6 +9,7 @@
 
 #include "base/fd.h"
 #include "bus/platform.h"
+#include "kvm/abi.h"
 #include "kvm/kvm.h"
 #include "memory/guest_memory.h"
 

@@ -43,6 +43,15 @@ void Board::add_serial(unsigned index, CharBackend& chardev, EventLoop& loop) {
     ports_.add(layout::kSerialPorts[index], 8, *serials_[index]);
 }
 
+void Board::remove_serials() {
+    for (unsigned i = 0; i < serials_.size(); i++) {
+        if (serials_[i]) {
+            ports_.remove(layout::kSerialPorts[i]);
+            serials_[i].reset();
+        }
+    }
+}
+
 uint64_t Board::reset(const GuestMemory& memory, unsigned cpus, unsigned physical_address_bits) {
     pci_.reset();
     power_.reset();

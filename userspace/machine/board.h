@@ -39,6 +39,7 @@ public:
 
     // Port 0 to 3. The chardev's loop is `loop`.
     void add_serial(unsigned index, CharBackend& chardev, EventLoop& loop);
+    void remove_serials();
 
     // As after power-on and firmware: BARs have addresses, the tables are in memory. Returns the
     // RSDP's address. No vCPU runs.

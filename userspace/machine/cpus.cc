@@ -12,8 +12,10 @@ Cpus::Cpus(const Kvm& kvm, const Vm& vm, unsigned count, Bus& ports, Bus& memory
     if (most > 0 && count > static_cast<unsigned>(most)) {
         throw_usage("-smp {}: this host's KVM gives a machine at most {} CPUs", count, most);
     }
-    const auto cpuid =
-        make_cpuid(kvm.supported_cpuid(), count, kvm.capability(KVM_CAP_TSC_DEADLINE_TIMER) > 0);
+    const auto cpuid = make_cpuid(kvm.supported_cpuid(),
+                                  {.cpus = count,
+                                   .deadline_timer = kvm.capability(KVM_CAP_TSC_DEADLINE_TIMER) > 0,
+                                   .xsave = host_traps_xsetbv()});
     physical_address_bits_ = vireo::physical_address_bits(cpuid);
     for (unsigned i = 0; i < count; i++) {
         cpus_.push_back(std::make_unique<Vcpu>(kvm, vm, i, cpuid, ports, memory, owner));

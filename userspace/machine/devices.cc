@@ -5,7 +5,9 @@
 
 #include "base/error.h"
 #include "block/block_device.h"
+#include "console/console_device.h"
 #include "net/net_card.h"
+#include "rng/rng_device.h"
 
 namespace vireo {
 
@@ -18,6 +20,8 @@ Devices::Devices(const MachineOptions& options, const GuestMemory& memory, Event
     }
     add_cards(options);
     add_disks(options);
+    add_consoles(options);
+    add_rngs(options);
 }
 
 Devices::~Devices() {
@@ -26,7 +30,19 @@ Devices::~Devices() {
     for (Entry& entry : entries_) {
         board_.pci().remove(*entry.transport);
         entry.transport.reset();
+        entry.device.reset();
     }
+    board_.remove_serials();
+    for (auto& [id, chardev] : chardevs_) {
+        chardev.loop->call([&] { chardev.backend.reset(); });
+    }
+}
+
+EventLoop& Devices::slow_loop() {
+    if (!slow_) {
+        slow_ = std::make_unique<LoopThread>("slow");
+    }
+    return slow_->loop();
 }
 
 EventLoop& Devices::loop_for(const std::string& iothread, const std::string& name) {
@@ -47,13 +63,24 @@ void Devices::add(const std::string& id, const std::string& model,
     entries_.push_back({id, model, std::move(device), card, std::move(transport)});
 }
 
+// Each belongs to the loop of what is in front of it: a serial port's to the main loop.
 void Devices::add_chardevs(const MachineOptions& options) {
     for (const ChardevOptions& chardev : options.chardevs) {
-        chardevs_.emplace(chardev.id, make_chardev(chardev, main_, reports_.quit));
+        EventLoop* loop = &main_;
+        for (const ConsoleOptions& console : options.consoles) {
+            if (std::ranges::find(console.ports, chardev.id, &ConsolePortOptions::chardev) !=
+                console.ports.end()) {
+                loop = &slow_loop();
+            }
+        }
+        std::unique_ptr<CharBackend> backend;
+        loop->call(
+            [&] { backend = make_chardev(chardev, *loop, [this] { main_.post(reports_.quit); }); });
+        chardevs_.emplace(chardev.id, Chardev{std::move(backend), loop});
     }
     for (unsigned i = 0; i < options.serials.size(); i++) {
         if (!options.serials[i].empty()) {
-            board_.add_serial(i, *chardevs_.at(options.serials[i]), main_);
+            board_.add_serial(i, *chardevs_.at(options.serials[i]).backend, main_);
         }
     }
 }
@@ -81,9 +108,28 @@ void Devices::add_disks(const MachineOptions& options) {
     }
 }
 
+void Devices::add_consoles(const MachineOptions& options) {
+    for (const ConsoleOptions& console : options.consoles) {
+        std::vector<CharBackend*> chardevs;
+        for (const ConsolePortOptions& port : console.ports) {
+            chardevs.push_back(chardevs_.at(port.chardev).backend.get());
+        }
+        add(console.id, "virtio-serial-pci",
+            std::make_unique<ConsoleDevice>(memory_, main_, slow_loop(), console, chardevs),
+            nullptr, console.virtio);
+    }
+}
+
+void Devices::add_rngs(const MachineOptions& options) {
+    for (const RngOptions& rng : options.rngs) {
+        add(rng.id, "virtio-rng-pci", std::make_unique<RngDevice>(memory_, main_, slow_loop(), rng),
+            nullptr, rng.virtio);
+    }
+}
+
 void Devices::wait_for_peers() {
     for (const auto& [id, chardev] : chardevs_) {
-        chardev->wait_for_peer();
+        chardev.loop->call([&] { chardev.backend->wait_for_peer(); });
     }
 }
 

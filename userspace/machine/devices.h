@@ -22,8 +22,8 @@ namespace vireo {
 class NetDevice;
 
 // A machine's devices as its options ask for them, on its board, with the threads that run their
-// queues: an I/O thread where one is named, else one for each queue pair of a card and one for each
-// disk. The control thread's, which is the main loop's.
+// queues: an I/O thread where one is named, else one for each queue pair of a card, one for each
+// disk, and one for all that is slow. The control thread's, which is the main loop's.
 class Devices {
 public:
     // `quit`: the user asks for the VMM's end on a terminal. `broken`: a driver broke the device
@@ -61,22 +61,30 @@ private:
         NetDevice* card; // the same, if it is one
         std::unique_ptr<VirtioPci> transport;
     };
+    struct Chardev {
+        std::unique_ptr<CharBackend> backend;
+        EventLoop* loop; // that it belongs to
+    };
 
+    EventLoop& slow_loop();
     EventLoop& loop_for(const std::string& iothread, const std::string& name);
     void add(const std::string& id, const std::string& model, std::unique_ptr<VirtioDevice> device,
              NetDevice* card, const VirtioOptions& options);
     void add_chardevs(const MachineOptions& options);
     void add_cards(const MachineOptions& options);
     void add_disks(const MachineOptions& options);
+    void add_consoles(const MachineOptions& options);
+    void add_rngs(const MachineOptions& options);
     NetDevice& card(const std::string& id);
 
     const GuestMemory& memory_;
     EventLoop& main_;
     Board& board_;
     const Reports reports_;
-    std::map<std::string, std::unique_ptr<CharBackend>> chardevs_;
     std::map<std::string, std::unique_ptr<LoopThread>> iothreads_;
     std::vector<std::unique_ptr<LoopThread>> loops_; // of one device each
+    std::unique_ptr<LoopThread> slow_;               // of consoles and entropy sources
+    std::map<std::string, Chardev> chardevs_;
     std::vector<Entry> entries_;
 };
 
