@@ -2,6 +2,8 @@
 // Command lines that are wrong, and every word that the user reads then.
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "words.h"
 
 namespace vireo::cli {
@@ -11,6 +13,10 @@ struct Wrong {
     const char* line;
     const char* complaint;
 };
+
+void PrintTo(const Wrong& wrong, std::ostream* out) {
+    *out << wrong.line;
+}
 
 class Complaint : public testing::TestWithParam<Wrong> {};
 
