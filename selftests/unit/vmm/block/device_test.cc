@@ -165,7 +165,7 @@ TEST_F(Device, BrokenQueueAsksForAResetAndTheOthersGoOn) {
     options_.drive.queues = 2;
     Disk disk(options_);
     disk.start();
-    fd_avail(&disk.driver(1).ring())->idx = 999;
+    __atomic_store_n(&fd_avail(&disk.driver(1).ring())->idx, uint16_t{999}, __ATOMIC_SEQ_CST);
     disk.driver(1).kick();
     EXPECT_NE(disk.wait_for_reset().find("queue 1"), std::string::npos);
     EXPECT_EQ(disk.write(0, pattern(4096, 1)).status, VIRTIO_BLK_S_OK);

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "block/disk.h"
 
 namespace vireo::test {
@@ -115,6 +117,46 @@ TEST_F(Request, ReadThatFailedTellsHowFarItCame) {
     request_.advance(*rules_, bounces_);
     EXPECT_EQ(request_.finish(counters_), 1024U);
     EXPECT_EQ(status(), VIRTIO_BLK_S_IOERR);
+}
+
+TEST(DirectRequest, PiecesThatDoNotFitAreBounced) {
+    const TemporaryDirectory directory;
+    if (!direct_io_works(directory.path(""))) {
+        GTEST_SKIP() << "no direct I/O in " << directory.path("");
+    }
+    DriveOptions options;
+    options.file = directory.path("disk.img");
+    options.cache = CacheMode::kNone;
+    make_file(options.file, kImageSize);
+    const ImageEndpoint image(options);
+    const std::atomic<bool> write_through = false;
+    const BlkRules rules = {.image = image,
+                            .discard = false,
+                            .write_zeroes = false,
+                            .serial = {},
+                            .write_through = write_through};
+    Bytes ask = header(VIRTIO_BLK_T_IN, 0);
+    alignas(4096) static std::array<uint8_t, 3 * 4096> memory;
+    uint8_t status = 0xff;
+    BouncePool bounces;
+    std::vector<iovec> many(Virtqueue::kMaxPieces);
+    // Each piece begins well; in the second case the lengths do not fit.
+    for (const size_t first : {4096, 100}) {
+        const iovec pieces[] = {{ask.data(), ask.size()},
+                                {memory.data(), first},
+                                {memory.data() + 4096, 8192 - first},
+                                {&status, 1}};
+        const std::span all(pieces);
+        BlkRequest request(many);
+        ASSERT_EQ(request.begin({.out = all.first(1), .in = all.subspan(1), .id = 0, .slots = 1},
+                                rules, bounces),
+                  BlkRequest::Step::kRun);
+        const bool bounced = request.operation().pieces[0].iov_base != memory.data();
+        EXPECT_EQ(bounced, first == 100);
+        EXPECT_EQ(request.operation().pieces.size(), bounced ? 1U : 2U);
+        request.operation().done = request.operation().length;
+        EXPECT_EQ(request.advance(rules, bounces), BlkRequest::Step::kDone);
+    }
 }
 
 } // namespace
