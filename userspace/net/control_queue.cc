@@ -25,7 +25,7 @@ public:
     std::optional<T> take() {
         std::array<uint8_t, sizeof(T)> bytes;
         for (size_t done = 0; done < bytes.size();) {
-            if (pieces_.empty()) {
+            if (at_end()) {
                 return std::nullopt;
             }
             const iovec& piece = pieces_.front();

@@ -268,6 +268,7 @@ void NetDevice::run(Pair& pair) {
     QueueBackend* backend = pair.user.get();
     if (path_ == Path::kVhost && link_up()) {
         backend = pair.vhost.get();
+        pair.user->discard();
     }
     backend->start(features_, pair.queues);
     pair.running = backend;

@@ -23,6 +23,13 @@ NetReceive::NetReceive(int fd)
       visible_(std::make_unique_for_overwrite<iovec[]>(Virtqueue::kMaxPieces + 1)),
       spill_(std::make_unique_for_overwrite<std::byte[]>(kSpill)) {}
 
+void NetReceive::discard() noexcept {
+    if (kept_) {
+        count(counters_.drops);
+        kept_ = 0;
+    }
+}
+
 void NetReceive::put_back(Virtqueue& queue) noexcept {
     queue.unpop(static_cast<unsigned>(stock_.size() - next_));
     stock_ = {};

@@ -29,7 +29,8 @@ public:
 
     // While no queue is served.
     void set_framing(const NetFraming& framing) { framing_ = framing; }
-    void discard() { kept_ = 0; } // the packet that waits for buffers: nobody will want it
+    // The packet that waits for buffers: nobody will want it.
+    void discard() noexcept;
 
     void set_filter(const ReceiveFilter& filter) { filter_ = filter; }
 
