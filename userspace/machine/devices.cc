@@ -13,7 +13,7 @@ namespace vireo {
 
 Devices::Devices(const MachineOptions& options, const GuestMemory& memory, EventLoop& main,
                  Board& board, Reports reports)
-    : memory_(memory), main_(main), board_(board), reports_(std::move(reports)) {
+    : Devices(memory, main, board, std::move(reports)) {
     add_chardevs(options); // first: the terminal's signals are set before there are threads
     for (const std::string& id : options.iothreads) {
         iothreads_.emplace(id, std::make_unique<LoopThread>(id));

@@ -66,6 +66,10 @@ private:
         EventLoop* loop; // that it belongs to
     };
 
+    // None yet. The other constructor goes on from here, so that what it made goes if it throws.
+    Devices(const GuestMemory& memory, EventLoop& main, Board& board, Reports reports)
+        : memory_(memory), main_(main), board_(board), reports_(std::move(reports)) {}
+
     EventLoop& slow_loop();
     EventLoop& loop_for(const std::string& iothread, const std::string& name);
     void add(const std::string& id, const std::string& model, std::unique_ptr<VirtioDevice> device,
