@@ -79,9 +79,10 @@ constexpr Bytes::value_type kRx = 0, kMacClass = 1, kVlan = 2, kAnnounce = 3, kM
 
 TEST(ControlQueue, ReceiveModes) {
     Device device;
-    bool ReceiveFilter::*const flags[] = {
-        &ReceiveFilter::promiscuous,  &ReceiveFilter::all_multicast, &ReceiveFilter::all_unicast,
-        &ReceiveFilter::no_multicast, &ReceiveFilter::no_unicast,    &ReceiveFilter::no_broadcast};
+    using Flag = bool ReceiveFilter::*;
+    const Flag flags[] = {&ReceiveFilter::promiscuous, &ReceiveFilter::all_multicast,
+                          &ReceiveFilter::all_unicast, &ReceiveFilter::no_multicast,
+                          &ReceiveFilter::no_unicast,  &ReceiveFilter::no_broadcast};
     for (uint8_t i = 0; i < std::size(flags); i++) {
         EXPECT_EQ(command(device, {kRx, i, 1}), VIRTIO_NET_OK);
         EXPECT_TRUE(device.current.*flags[i]) << int(i);
