@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace vireo {
@@ -22,6 +24,7 @@ ImageFile::ImageFile(std::string option, const std::string& path)
 }
 
 uint64_t ImageFile::read(uint64_t offset, void* to, uint64_t size) const {
+    size = std::min(size, offset < size_ ? size_ - offset : 0);
     uint64_t done = 0;
     while (done < size) {
         const ssize_t n = pread(fd_.get(), static_cast<char*>(to) + done, size - done,

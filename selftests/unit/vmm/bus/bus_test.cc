@@ -59,7 +59,8 @@ TEST(Bus, RangesDoNotOverlap) {
     Bus bus;
     Recorder device;
     bus.add(0x100, 0x10, device);
-    for (const auto& [start, size] : {std::pair{0x100, 0x10}, {0xff, 2}, {0x10f, 1}, {0x0, 0x1000}}) {
+    for (const auto& [start, size] :
+         {std::pair{0x100, 0x10}, {0xff, 2}, {0x10f, 1}, {0x0, 0x1000}}) {
         EXPECT_FALSE(bus.try_add(static_cast<uint64_t>(start), static_cast<uint64_t>(size), device))
             << start;
     }
