@@ -24,7 +24,7 @@ struct MachineEvent {
         kBroken,    // a driver broke a queue of `device`: it needs a reset
     };
     Kind kind;
-    bool guest = false; // kReset, kShutdown: the guest's own doing
+    bool guest = false;      // kReset, kShutdown: the guest's own doing
     std::string device = {}; // kBroken: its id
     std::string reason = {}; // kBroken: a phrase for people
 };
