@@ -53,7 +53,7 @@ public:
     // not called from inside.
     virtual size_t write(std::span<const uint8_t> bytes) = 0;
 
-    // The frontend has room again.
+    // The frontend has room again. No input comes from inside, but soon.
     virtual void accept_input() = 0;
 
     // There is a peer. Any thread.

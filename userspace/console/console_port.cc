@@ -123,7 +123,8 @@ size_t ConsolePort::room_in_ring() {
 }
 
 size_t ConsolePort::char_room() {
-    if (const size_t room = room_in_ring()) {
+    const size_t room = room_in_ring();
+    if (room || !guest_open_) {
         return room;
     }
     // Have the driver kick for the next buffer; it may have come by now.
