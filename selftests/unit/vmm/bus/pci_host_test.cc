@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kEcam = 0xe000'0000;
 constexpr unsigned kFirstLine = 16;
-constexpr PciWindows kWindows = {.ports = {0xc000, 0x1000},
+constexpr PciWindows kWindows = {.ports = {0xc040, 0x1000}, // not where a large BAR may begin
                                  .memory32 = {0xc000'0000, 0x100'0000},
                                  .memory64 = {0x40'0000'0000, 0x1'0000'0000}};
 
