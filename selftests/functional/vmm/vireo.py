@@ -86,7 +86,7 @@ class Vireo(Guest):
             "-chardev", f"socket,id=agent,fd={agent}", "-serial", "chardev:agent",
             "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
             *(word for cable in self.cables.values() for word in cable.plug(self._device)),
-            "-drive", f"file={self._disk},if=none,id=image,format=raw,cache=none,serial=VIREO-1",
+            "-drive", f"file={self._disk},if=none,id=image,format=raw,serial=VIREO-1",
             "-device", f"virtio-blk-pci,drive=image,id={self.devices.disk}{more}",
             "-device", f"virtio-rng-pci,id={self.devices.rng}{more}",
             "-device", f"virtio-serial-pci,id={self.devices.console}{more}",

@@ -273,18 +273,19 @@ TEST_F(Server, DoesNotListenToWhoDoesNotRead) {
     client.greet();
     const std::string request = "{\"execute\":\"query-commands\"}";
     size_t sent = 0;
-    // Until the socket is full, which it stays: two looks with answers to another in between.
+    // Until the socket is full, and stays so however often the server looks at its clients.
     Peer other = pair();
     other.greet();
-    for (int full = 0; full < 2;) {
+    for (int full = 0; full < 50;) {
         const ssize_t n = send(client.get(), request.data(), request.size(), MSG_DONTWAIT);
         if (n < 0) {
             ASSERT_EQ(errno, EAGAIN);
             full++;
-            EXPECT_EQ(other.ask("stop"), "{\"return\":{}}");
+            EXPECT_NE(other.ask("query-status"), "");
         } else {
+            full = 0;
             sent += static_cast<size_t>(n);
-            ASSERT_LT(sent, 64u << 20);
+            ASSERT_LT(sent, 4u << 20);
         }
     }
     // What was asked is answered all the same, once it is read.
@@ -298,7 +299,7 @@ TEST_F(Server, CutsOffWhoReadsNoEvents) {
     deaf.greet();
     other.greet();
     bool gone = false;
-    for (int i = 0; i < 100'000 && !gone; i++) {
+    for (int i = 0; i < 20'000 && !gone; i++) {
         tell(MachineEvent::Kind::kStop);
         EXPECT_NE(other.line().find("\"STOP\""), std::string::npos);
         pollfd state = {.fd = deaf.get(), .events = 0, .revents = 0};
