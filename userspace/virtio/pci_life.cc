@@ -195,7 +195,7 @@ void VirtioPci::reset() {
 
 void VirtioPci::pause() {
     const std::lock_guard lock(device_.lock());
-    paused_ = started_;
+    paused_ = paused_ || started_;
     stop_device();
 }
 
