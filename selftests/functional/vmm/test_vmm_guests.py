@@ -173,5 +173,8 @@ def test_ends_cleanly(seen):
 
 @EACH_RUN
 def test_memory_beyond_the_guests(seen):
+    """Of a build without sanitizers that is optimized."""
+    if not seen.setup.small:
+        pytest.skip("another setup shows it")
     assert seen["resident"]["resident"] <= 5 << 20
     assert seen["resident"]["anonymous"] <= 1 << 20
