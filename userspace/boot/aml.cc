@@ -132,7 +132,7 @@ Bytes integer(uint64_t value) {
 
 Bytes string(std::string_view text) {
     Bytes result = {kString};
-    result.insert(result.end(), text.begin(), text.end());
+    append(result, Bytes(text.begin(), text.end()));
     result.push_back(0);
     return result;
 }
