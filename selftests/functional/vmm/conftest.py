@@ -43,7 +43,7 @@ class Seen:
 
 @pytest.fixture(scope="session")
 def seen_of(lab):
-    """seen_of("modern", "6.1"): what was seen of the setup on that kernel, which is booted when it is asked for first."""
+    """seen_of("modern", "6.1"): what was seen of the setup on that kernel, booted when it is asked for first."""
     found: dict[tuple[str, str], Seen] = {}
 
     def image(what: str, kernel: str) -> str:

@@ -56,7 +56,10 @@ SETUPS = {
     for setup in (
         Setup("modern", "6.1", 1, "vmlinux", (*SPLIT, *PACKED), switched=("vhost", "vhostp"), resets=True),
         Setup("smp", "6.12", 4, "kernel", (*PACKED, BARE), properties="packed=on"),
-        Setup("legacy", "6.1", 2, "vmlinux", SPLIT, append="virtio_pci.force_legacy=1", modern=False, switched=("vhost",), small=True),
+        Setup(
+            "legacy", "6.1", 2, "vmlinux", SPLIT,
+            append="virtio_pci.force_legacy=1", modern=False, switched=("vhost",), small=True,
+        ),  # fmt: skip
     )
 }
 

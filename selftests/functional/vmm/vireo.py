@@ -61,7 +61,9 @@ class Vireo(Guest):
 
     devices = Devices()
 
-    def __init__(self, program: Path, setup: Setup, cables: list[Cable], device: VhostDevice, disk: Path, **others) -> None:
+    def __init__(
+        self, program: Path, setup: Setup, cables: list[Cable], device: VhostDevice, disk: Path, **others
+    ) -> None:
         self.program = program
         self.setup = setup
         self.cables = {cable.card.name: cable for cable in cables}
