@@ -88,7 +88,7 @@ def kunit(alias: str, level: str = "check") -> Tier:
 
 
 # On the debug kernel: what looks at lifetimes, errors and memory rather than at much traffic.
-ON_DEBUG = "dirty_log hostile ioctls iotlb lifecycle migration modules offloads owner workers"
+ON_DEBUG = "dirty_log hostile ioctls iotlb lifecycle migration misses modules offloads owner workers"
 
 
 def kselftest(alias: str, level: str = "check", programs: str = "") -> Tier:
@@ -194,6 +194,16 @@ TIERS: tuple[Tier, ...] = (
     iommu("6.12", "full"),
     debian("6.1", "full"),
     debian("6.12", "full"),
+    Tier(
+        "vmm-guests",
+        "guests under the VMM: devices, both paths, switches of path, reset, power-off",
+        pytest("vmm-guests", "selftests/functional/vmm"),
+        "junit",
+        budget=900,
+        limit=7200,
+        needs=("modules-6.1", "modules-6.12", "host"),
+        level="full",
+    ),
     kunit("debug"),
     kunit("debug-6.12", "full"),
     Tier(
@@ -202,6 +212,15 @@ TIERS: tuple[Tier, ...] = (
         "selftests/fuzz/run --seconds 60",
         "tap",
         budget=70,
+        cores=2,
+    ),
+    Tier(
+        "fuzz-vmm",
+        "what the VMM's devices and its monitor are told, under libFuzzer",
+        "selftests/fuzz/run --seconds 30 blk_request net_control virtio_pci qmp",
+        "tap",
+        budget=80,
+        needs=("fuzz",),
         cores=2,
     ),
     Tier(
