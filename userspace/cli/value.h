@@ -66,8 +66,10 @@ struct Value {
     void to(std::optional<std::array<uint8_t, 6>>& out) const { out = mac; }
     void to(std::vector<int>& out) const { out = fds; }
     template <class Enum>
-    requires std::is_enum_v<Enum>
-    void to(Enum& out) const { out = static_cast<Enum>(number); }
+        requires std::is_enum_v<Enum>
+    void to(Enum& out) const {
+        out = static_cast<Enum>(number);
+    }
 };
 
 // None: the text is no such value.
