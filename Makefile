@@ -88,8 +88,8 @@ setup: ## install the Debian packages that are missing
 clean: ## remove build/
 	@rm -rf build
 
-distclean: clean ## remove build/, and the kernels and guests cached outside the checkout
-	@rm -rf "$(CACHE)"/{kernels,guest,lab,style,fresh,vringh-*}
+distclean: clean ## remove build/, and the kernels, guests and objects cached outside the checkout
+	@rm -rf "$(CACHE)"/{ccache,kernels,guest,lab,style,fresh,vringh-*}
 
 .PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz fuzz-ioctl coverage bench bench-net \
 	style install uninstall setup clean distclean

@@ -313,7 +313,9 @@ TIERS: tuple[Tier, ...] = (
         build("asan", "-DVIREO_SANITIZE=address", "vmm_tests") + " && " + vmm_tests("asan"),
         "junit",
         budget=60,
+        limit=1800,
         needs=("asan",),
+        cores=2,
     ),
     Tier(
         "vmm-tsan",
@@ -321,7 +323,10 @@ TIERS: tuple[Tier, ...] = (
         build("tsan", "-DVIREO_SANITIZE=thread", "vmm_tests") + " && " + vmm_tests("tsan"),
         "junit",
         budget=60,
+        limit=1800,
         needs=("tsan",),
+        cores=2,
+        level="full",
     ),
     Tier(
         "asan",
@@ -361,10 +366,21 @@ TIERS: tuple[Tier, ...] = (
     ),
     Tier(
         "tidy",
-        "clang-tidy; asks again only what changed",
+        "clang-tidy of what is around the engine; asks again only what changed",
         "selftests/style/run clang-tidy",
         "tap",
         needs=("host",),  # writes down how each file is compiled
+    ),
+    Tier(
+        "tidy-vmm",
+        "clang-tidy of the VMM; asks again only what changed",
+        "selftests/style/run clang-tidy-vmm",
+        "tap",
+        budget=60,
+        limit=3600,
+        needs=("host",),
+        cores=2,
+        level="full",
     ),
     Tier(
         "install",
