@@ -79,15 +79,18 @@ def test_a_fault_is_named_and_its_absence_is_not(tmp_path, name):
         pytest.skip(str(missing))
 
 
-def test_clang_tidy_names_a_fault(tmp_path):
-    tree = checkout(tmp_path, **{"userspace/a.cc": "int* f() { return 0; }\n"})
+@pytest.mark.parametrize(
+    ("name", "rule"), [("selftests/unit/a.cc", tools.clang_tidy), ("userspace/a.cc", tools.clang_tidy_vmm)]
+)
+def test_clang_tidy_names_a_fault(tmp_path, name, rule):
+    tree = checkout(tmp_path, **{name: "int* f() { return 0; }\n"})
     build = tree.top / "build" / "host"
     build.mkdir(parents=True)
-    source = tree.top / "userspace/a.cc"
+    source = tree.top / name
     (build / "compile_commands.json").write_text(
         f'[{{"directory": "{build}", "file": "{source}", "command": "g++ -std=c++23 -c {source}"}}]'
     )
-    found = list(tools.clang_tidy(tree))
+    found = list(rule(tree))
     assert any("modernize-use-nullptr" in problem for problem in found)
 
 
