@@ -104,8 +104,8 @@ def resize(machine: Machine, name: str, seen: dict) -> None:
 
 def pull_the_plug(machine: Machine, name: str, seen: dict) -> None:
     """QEMU 7.2 gives back what the guest sends on a card without link. On a packed ring it does so with the index of
-    the used ring as the vhost device left it, which it has misread (fixed in QEMU 8.1), and ends in an assertion. There
-    the guest receives, but is kept from sending, while its link is down."""
+    the used ring as the vhost device left it, which it has most likely misread (QEMU 8.1 masks it), and ends in an
+    assertion. There the guest receives, but is kept from sending, while its link is down."""
     wire = machine.wires[name]
     packed = "PACKED" in wire.card.negotiated
     with endless(wire.guest) as client:
