@@ -19,7 +19,7 @@ namespace {
 
 // The top of the checkout.
 std::filesystem::path top() {
-    return std::filesystem::path(__FILE__).parent_path() / "../../../..";
+    return VIREO_CHECKOUT;
 }
 
 std::string contents(const std::filesystem::path& file) {
