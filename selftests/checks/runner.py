@@ -10,14 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, TextIO
+from typing import TextIO
 
 from .results import Results, judge
 from .tiers import Tier
 
 TAIL_LINES = 40
+ENDING = (signal.SIGINT, signal.SIGTERM)
 GRACE_SECONDS = 20  # between asking a tier to end and ending it
 
 
@@ -46,6 +49,20 @@ def signal_group(process: subprocess.Popen, number: int) -> None:
         os.killpg(process.pid, number)
     except ProcessLookupError:
         pass
+
+
+@contextmanager
+def signals_later() -> Iterator[None]:
+    """What asks us to end comes when the block is done: until then nobody would know of a process that it started."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def ended(process: subprocess.Popen) -> tuple[int, float] | None:
@@ -113,7 +130,7 @@ class Runner:
             VIREO_CHECK=self.level,
             VIREO_SEED=str(self.seed),
         )
-        with open(log, "wb") as output:
+        with open(log, "wb") as output, signals_later():
             process = subprocess.Popen(
                 ["/bin/bash", "-euo", "pipefail", "-c", tier.command],
                 cwd=self.top,
@@ -123,8 +140,8 @@ class Runner:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+            self.running.append(Running(tier, process, log, results_dir, lock))
         self.say(f"  start  {tier.name:<16} {tier.about}")
-        self.running.append(Running(tier, process, log, results_dir, lock))
 
     def collect(self) -> None:
         time.sleep(0.05)

@@ -186,10 +186,23 @@ def test_an_unknown_level_is_refused():
     assert subprocess.run([CHECK, "quick"], capture_output=True).returncode == 2
 
 
-@pytest.mark.parametrize("number", ["TERM", "INT"])
-def test_ended_from_outside_it_leaves_nothing(tmp_path, number):
+# At any time, and at the worst: the tier runs, and its start has not returned.
+AT_ONCE = """
+start = subprocess.Popen
+def started(*arguments, **others):
+    process = start(*arguments, **others)
+    while not pid.exists() or not pid.read_text().strip(): pass
+    os.kill(os.getpid(), {number})
+    return process
+subprocess.Popen = started
+"""
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("number", [15, 2])
+def test_ended_from_outside_it_leaves_nothing(tmp_path, number, at_once):
     program = (
-        "import sys, signal\n"
+        "import os, signal, subprocess, sys\n"
         f"sys.path.insert(0, {str(CHECK.parent)!r})\n"
         "from pathlib import Path\n"
         "from checks.runner import Runner\n"
@@ -197,11 +210,14 @@ def test_ended_from_outside_it_leaves_nothing(tmp_path, number):
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))\n"
         # A shell's background job ignores it, and so would this.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"pid = Path({str(tmp_path)!r}) / 'pid'\n"
+        f"{AT_ONCE.format(number=number) if at_once else ''}"
         f"Runner(Path({str(tmp_path)!r}), 'check', 1, 2).run([Tier('t', '', 'echo $$ >pid; sleep 1000')])\n"
     )
     runner = subprocess.Popen(["/usr/bin/python3", "-c", program], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     pid = tmp_path / "pid"
     assert wait_until(lambda: pid.exists() and pid.read_text().strip())
-    os.kill(runner.pid, {"TERM": 15, "INT": 2}[number])
+    if not at_once:
+        os.kill(runner.pid, number)
     assert runner.wait(60) != 0
     assert wait_until(lambda: not alive(int(pid.read_text())))
