@@ -18,6 +18,9 @@ namespace {
 sockaddr_un address_of(const std::string& path) {
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;
+    if (path.empty()) {
+        throw_error(EINVAL, "Unix socket: its path is missing");
+    }
     if (path.size() >= sizeof(address.sun_path)) {
         throw_error(ENAMETOOLONG, "Unix socket {}: at most {} characters", path,
                     sizeof(address.sun_path) - 1);

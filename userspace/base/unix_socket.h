@@ -9,8 +9,8 @@
 namespace vireo {
 
 // A Unix socket that listens at a path, for the user alone (mode 0600); its file goes with it. What
-// an earlier process left there is replaced, a socket that somebody listens at is not. Throws
-// std::system_error.
+// an earlier process left there is replaced; a socket that somebody listens at is not, nor is any
+// other file. Throws UsageError (the path's length), std::system_error.
 class UnixListener {
 public:
     explicit UnixListener(std::string path);
@@ -32,7 +32,7 @@ private:
     Fd fd_;
 };
 
-// Connect to whoever listens at a path; the result does not block. Throws std::system_error.
+// Connect to whoever listens at a path; the result does not block. Throws as it does.
 Fd connect_unix(const std::string& path);
 
 } // namespace vireo

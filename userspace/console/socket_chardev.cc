@@ -1,40 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A Unix socket as a chardev: it listens, for one client at a time, or it is somebody's client.
 #include <fcntl.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <csignal>
-#include <cstring>
 
 #include "base/error.h"
+#include "base/unix_socket.h"
 #include "console/chardevs.h"
 #include "console/fd_chardev.h"
 
 namespace vireo {
 
 namespace {
-
-sockaddr_un address_of(const std::string& path) {
-    sockaddr_un address = {};
-    address.sun_family = AF_UNIX;
-    if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-        throw_usage("socket path \"{}\": 1 to {} bytes are wanted", path,
-                    sizeof(address.sun_path) - 1);
-    }
-    memcpy(address.sun_path, path.data(), path.size());
-    return address;
-}
-
-Fd make_socket() {
-    Fd file(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!file) {
-        throw_errno("make a socket");
-    }
-    return file;
-}
 
 class SocketChardev : public FdChardev {
 public:
@@ -68,13 +45,7 @@ public:
     }
 
     SocketClient(EventLoop& loop, const std::string& path) : SocketChardev(loop, path) {
-        const sockaddr_un address = address_of(path);
-        Fd peer = make_socket();
-        if (::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) <
-            0) {
-            throw_errno("connect to {}", path);
-        }
-        attach_peer(std::move(peer));
+        attach_peer(connect_unix(path));
     }
 
 private:
@@ -84,18 +55,7 @@ private:
 class SocketServer final : public SocketChardev {
 public:
     SocketServer(EventLoop& loop, const std::string& path, bool wait)
-        : SocketChardev(loop, path), wait_(wait), listener_(make_socket()) {
-        const sockaddr_un address = address_of(path);
-        const auto* generic = reinterpret_cast<const sockaddr*>(&address);
-        // A socket that nobody listens on is left from a process that is gone.
-        const Fd probe = make_socket();
-        if (::connect(probe.get(), generic, sizeof(address)) < 0 && errno == ECONNREFUSED) {
-            unlink(path.c_str());
-        }
-        if (bind(listener_.get(), generic, sizeof(address)) < 0 || listen(listener_.get(), 1) < 0) {
-            throw_errno("listen on {}", path);
-        }
-        bound_ = true;
+        : SocketChardev(loop, path), wait_(wait), listener_(path) {
         expect_peer();
     }
 
@@ -103,29 +63,21 @@ public:
         if (expecting_) {
             loop_.remove(listener_.get());
         }
-        if (bound_) {
-            unlink(path_.c_str());
-        }
     }
 
     void wait_for_peer() override {
         while (wait_ && !open()) {
-            pollfd file = {.fd = listener_.get(), .events = POLLIN, .revents = 0};
-            if (poll(&file, 1, -1) < 0 && errno != EINTR) {
-                throw_errno("wait for a client of {}", path_);
-            }
-            accept_peer();
+            take_peer(listener_.wait());
         }
     }
 
 private:
     void expect_peer() {
         expecting_ = true;
-        loop_.add(listener_.get(), EPOLLIN, [this](uint32_t) { accept_peer(); });
+        loop_.add(listener_.get(), EPOLLIN, [this](uint32_t) { take_peer(listener_.accept()); });
     }
 
-    void accept_peer() {
-        Fd peer(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    void take_peer(Fd peer) {
         if (!peer) {
             return;
         }
@@ -144,8 +96,7 @@ private:
     }
 
     const bool wait_;
-    const Fd listener_;
-    bool bound_ = false;
+    const UnixListener listener_;
     bool expecting_ = false; // the loop watches listener_
 };
 

@@ -119,6 +119,23 @@ TEST_F(ChardevTest, ASocketServesOneClientAfterTheOther) {
     EXPECT_FALSE(std::filesystem::exists(path));
 }
 
+TEST_F(ChardevTest, AFileThatIsNoSocketIsLeftAlone) {
+    std::ofstream(path) << "dear";
+    options.kind = ChardevOptions::Kind::kSocket;
+    options.server = true;
+    EXPECT_THROW(make_chardev(options, loop), std::system_error);
+    EXPECT_EQ(std::filesystem::file_size(path), 4u);
+}
+
+TEST_F(ChardevTest, ASocketIsTheUsersAlone) {
+    options.kind = ChardevOptions::Kind::kSocket;
+    options.server = true;
+    options.wait = false;
+    const auto chardev = make_chardev(options, loop);
+    EXPECT_EQ(std::filesystem::status(path).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
 TEST_F(ChardevTest, AFullSocketSaysWhenItHasRoom) {
     options.kind = ChardevOptions::Kind::kSocket;
     options.server = true;
