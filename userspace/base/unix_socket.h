@@ -10,7 +10,7 @@ namespace vireo {
 
 // A Unix socket that listens at a path, for the user alone (mode 0600); its file goes with it. What
 // an earlier process left there is replaced; a socket that somebody listens at is not, nor is any
-// other file. Throws UsageError (the path's length), std::system_error.
+// other file. Throws std::system_error.
 class UnixListener {
 public:
     explicit UnixListener(std::string path);

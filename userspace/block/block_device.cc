@@ -10,7 +10,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "block/features.h"
+#include "virtio/features.h"
 
 namespace vireo {
 
@@ -102,7 +102,7 @@ BlockDevice::~BlockDevice() = default;
 
 uint64_t BlockDevice::features() const {
     uint64_t features = backend_->features();
-    const auto without = [&](unsigned bit) { features &= ~(uint64_t{1} << bit); };
+    const auto without = [&](unsigned bit) { features &= ~feature_bit(bit); };
     if (image_.readonly()) {
         without(VIRTIO_BLK_F_WRITE_ZEROES);
     } else {

@@ -8,6 +8,8 @@
 #include <new>
 #include <utility>
 
+#include "virtio/features.h"
+
 namespace vireo {
 
 BlkRequestPool::BlkRequestPool(unsigned size)
@@ -79,8 +81,8 @@ uint32_t BlkQueue::stop() {
 
 void BlkQueue::run_engine(uint64_t features, unsigned requests) {
     BlkRules rules = rules_;
-    rules.discard = rules.discard && features >> VIRTIO_BLK_F_DISCARD & 1;
-    rules.write_zeroes = rules.write_zeroes && features >> VIRTIO_BLK_F_WRITE_ZEROES & 1;
+    rules.discard = rules.discard && has_feature(features, VIRTIO_BLK_F_DISCARD);
+    rules.write_zeroes = rules.write_zeroes && has_feature(features, VIRTIO_BLK_F_WRITE_ZEROES);
     running_.emplace(make_io_engine(rules.image, aio_, requests), rules, requests);
     aio_ = running_->engine->mode();
     std::vector<int> watched;

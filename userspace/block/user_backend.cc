@@ -4,7 +4,7 @@
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 
-#include "block/features.h"
+#include "virtio/features.h"
 
 namespace vireo {
 

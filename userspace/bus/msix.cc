@@ -223,9 +223,4 @@ void Msix::reset() {
     }
 }
 
-std::vector<Msix::Entry> Msix::save() const {
-    const std::lock_guard lock(mutex_);
-    return entries_;
-}
-
 } // namespace vireo

@@ -64,8 +64,6 @@ public:
     // no vector.
     void reset();
 
-    std::vector<Entry> save() const;
-
 private:
     struct Source {
         int eventfd;

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "virtio/features.h"
 
 namespace vireo {
 
@@ -19,10 +20,6 @@ constexpr uint32_t kPciClass = 0x078000; // communication, of no kind
 constexpr unsigned kMostPorts = 31;      // as Linux has
 constexpr unsigned kSendQueue = 2;       // control messages to the driver
 constexpr unsigned kTakeQueue = 3;       // and from it
-
-constexpr uint64_t bit(unsigned number) {
-    return uint64_t{1} << number;
-}
 
 bool wants_multiport(const ConsoleOptions& options) {
     return options.ports.size() != 1 || !options.ports.front().name.empty();
@@ -93,12 +90,12 @@ ConsoleDevice::~ConsoleDevice() {
 }
 
 uint64_t ConsoleDevice::features() const {
-    uint64_t features = ring_features() | bit(VIRTIO_CONSOLE_F_EMERG_WRITE);
+    uint64_t features = ring_features() | feature_bit(VIRTIO_CONSOLE_F_EMERG_WRITE);
     if (can_multiport_) {
-        features |= bit(VIRTIO_CONSOLE_F_MULTIPORT);
+        features |= feature_bit(VIRTIO_CONSOLE_F_MULTIPORT);
     }
     if (!ports_.empty() && ports_.front()->chardev().size()) {
-        features |= bit(VIRTIO_CONSOLE_F_SIZE);
+        features |= feature_bit(VIRTIO_CONSOLE_F_SIZE);
     }
     return features;
 }
@@ -130,7 +127,7 @@ void ConsoleDevice::write_config(uint32_t offset, std::span<const uint8_t> data)
 
 void ConsoleDevice::starting(uint64_t features) {
     loop_.call([&] {
-        multiport_ = features & bit(VIRTIO_CONSOLE_F_MULTIPORT);
+        multiport_ = features & feature_bit(VIRTIO_CONSOLE_F_MULTIPORT);
         if (!multiport_ && !ports_.empty()) {
             ports_.front()->be_console();
         }

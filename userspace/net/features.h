@@ -12,48 +12,45 @@
 
 #include <cstdint>
 
+#include "virtio/features.h"
 #include "vq/ring.h"
 
 namespace vireo::net {
 
-constexpr uint64_t bit(unsigned number) {
-    return uint64_t{1} << number;
-}
+constexpr uint64_t kCsum = feature_bit(VIRTIO_NET_F_CSUM);
+constexpr uint64_t kGuestCsum = feature_bit(VIRTIO_NET_F_GUEST_CSUM);
+constexpr uint64_t kCtrlGuestOffloads = feature_bit(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
+constexpr uint64_t kMtu = feature_bit(VIRTIO_NET_F_MTU);
+constexpr uint64_t kMac = feature_bit(VIRTIO_NET_F_MAC);
+constexpr uint64_t kGuestTso4 = feature_bit(VIRTIO_NET_F_GUEST_TSO4);
+constexpr uint64_t kGuestTso6 = feature_bit(VIRTIO_NET_F_GUEST_TSO6);
+constexpr uint64_t kGuestEcn = feature_bit(VIRTIO_NET_F_GUEST_ECN);
+constexpr uint64_t kGuestUfo = feature_bit(VIRTIO_NET_F_GUEST_UFO);
+constexpr uint64_t kHostTso4 = feature_bit(VIRTIO_NET_F_HOST_TSO4);
+constexpr uint64_t kHostTso6 = feature_bit(VIRTIO_NET_F_HOST_TSO6);
+constexpr uint64_t kHostEcn = feature_bit(VIRTIO_NET_F_HOST_ECN);
+constexpr uint64_t kHostUfo = feature_bit(VIRTIO_NET_F_HOST_UFO);
+constexpr uint64_t kMrgRxbuf = feature_bit(VIRTIO_NET_F_MRG_RXBUF);
+constexpr uint64_t kStatus = feature_bit(VIRTIO_NET_F_STATUS);
+constexpr uint64_t kCtrlVq = feature_bit(VIRTIO_NET_F_CTRL_VQ);
+constexpr uint64_t kCtrlRx = feature_bit(VIRTIO_NET_F_CTRL_RX);
+constexpr uint64_t kCtrlVlan = feature_bit(VIRTIO_NET_F_CTRL_VLAN);
+constexpr uint64_t kCtrlRxExtra = feature_bit(VIRTIO_NET_F_CTRL_RX_EXTRA);
+constexpr uint64_t kMq = feature_bit(VIRTIO_NET_F_MQ);
+constexpr uint64_t kCtrlMacAddr = feature_bit(VIRTIO_NET_F_CTRL_MAC_ADDR);
+constexpr uint64_t kGuestUso4 = feature_bit(54);
+constexpr uint64_t kGuestUso6 = feature_bit(55);
+constexpr uint64_t kHostUso = feature_bit(56);
 
-constexpr uint64_t kCsum = bit(VIRTIO_NET_F_CSUM);
-constexpr uint64_t kGuestCsum = bit(VIRTIO_NET_F_GUEST_CSUM);
-constexpr uint64_t kCtrlGuestOffloads = bit(VIRTIO_NET_F_CTRL_GUEST_OFFLOADS);
-constexpr uint64_t kMtu = bit(VIRTIO_NET_F_MTU);
-constexpr uint64_t kMac = bit(VIRTIO_NET_F_MAC);
-constexpr uint64_t kGuestTso4 = bit(VIRTIO_NET_F_GUEST_TSO4);
-constexpr uint64_t kGuestTso6 = bit(VIRTIO_NET_F_GUEST_TSO6);
-constexpr uint64_t kGuestEcn = bit(VIRTIO_NET_F_GUEST_ECN);
-constexpr uint64_t kGuestUfo = bit(VIRTIO_NET_F_GUEST_UFO);
-constexpr uint64_t kHostTso4 = bit(VIRTIO_NET_F_HOST_TSO4);
-constexpr uint64_t kHostTso6 = bit(VIRTIO_NET_F_HOST_TSO6);
-constexpr uint64_t kHostEcn = bit(VIRTIO_NET_F_HOST_ECN);
-constexpr uint64_t kHostUfo = bit(VIRTIO_NET_F_HOST_UFO);
-constexpr uint64_t kMrgRxbuf = bit(VIRTIO_NET_F_MRG_RXBUF);
-constexpr uint64_t kStatus = bit(VIRTIO_NET_F_STATUS);
-constexpr uint64_t kCtrlVq = bit(VIRTIO_NET_F_CTRL_VQ);
-constexpr uint64_t kCtrlRx = bit(VIRTIO_NET_F_CTRL_RX);
-constexpr uint64_t kCtrlVlan = bit(VIRTIO_NET_F_CTRL_VLAN);
-constexpr uint64_t kCtrlRxExtra = bit(VIRTIO_NET_F_CTRL_RX_EXTRA);
-constexpr uint64_t kMq = bit(VIRTIO_NET_F_MQ);
-constexpr uint64_t kCtrlMacAddr = bit(VIRTIO_NET_F_CTRL_MAC_ADDR);
-constexpr uint64_t kGuestUso4 = bit(54);
-constexpr uint64_t kGuestUso6 = bit(55);
-constexpr uint64_t kHostUso = bit(56);
-
-constexpr uint64_t kNotifyOnEmpty = bit(VIRTIO_F_NOTIFY_ON_EMPTY);
-constexpr uint64_t kAnyLayout = bit(VIRTIO_F_ANY_LAYOUT);
-constexpr uint64_t kIndirectDesc = bit(VQ_F_INDIRECT_DESC);
-constexpr uint64_t kEventIdx = bit(VQ_F_EVENT_IDX);
-constexpr uint64_t kVersion1 = bit(VIRTIO_F_VERSION_1);
-constexpr uint64_t kAccessPlatform = bit(VIRTIO_F_ACCESS_PLATFORM);
-constexpr uint64_t kRingPacked = bit(VIRTIO_F_RING_PACKED);
-constexpr uint64_t kInOrder = bit(VIRTIO_F_IN_ORDER);
-constexpr uint64_t kRingReset = bit(40);
+constexpr uint64_t kNotifyOnEmpty = feature_bit(VIRTIO_F_NOTIFY_ON_EMPTY);
+constexpr uint64_t kAnyLayout = feature_bit(VIRTIO_F_ANY_LAYOUT);
+constexpr uint64_t kIndirectDesc = feature_bit(VQ_F_INDIRECT_DESC);
+constexpr uint64_t kEventIdx = feature_bit(VQ_F_EVENT_IDX);
+constexpr uint64_t kVersion1 = feature_bit(VIRTIO_F_VERSION_1);
+constexpr uint64_t kAccessPlatform = feature_bit(VIRTIO_F_ACCESS_PLATFORM);
+constexpr uint64_t kRingPacked = feature_bit(VIRTIO_F_RING_PACKED);
+constexpr uint64_t kInOrder = feature_bit(VIRTIO_F_IN_ORDER);
+constexpr uint64_t kRingReset = feature_bit(40);
 
 // Offloads of the guest's transmit side: what it may leave to the host.
 constexpr uint64_t kHostSegmentation = kHostTso4 | kHostTso6 | kHostEcn | kHostUfo | kHostUso;

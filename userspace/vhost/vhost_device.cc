@@ -8,25 +8,10 @@
 #include <vector>
 
 #include "base/error.h"
+#include "virtio/ring_areas.h"
 #include "vq/vq.h"
 
 namespace vireo {
-
-namespace {
-
-// Where an area of a ring is in this process, which is what the device is told.
-uint64_t area(const GuestMemory& memory, uint64_t features, const QueueSetup& setup,
-              uint64_t address, vq_area which, const char* name) {
-    const size_t bytes = vq_area_bytes(features, setup.size, which);
-    const std::byte* host = memory.at(address, bytes ? bytes : 1);
-    if (!host) {
-        throw_error(EFAULT, "find the {} of queue {} in guest memory at {:#x}", name, setup.index,
-                    address);
-    }
-    return reinterpret_cast<uintptr_t>(host);
-}
-
-} // namespace
 
 Fd VhostDevice::open(const std::string& path, const std::string& option) {
     Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
@@ -114,15 +99,14 @@ void VhostDevice::set_queue(unsigned queue, uint64_t features, const GuestMemory
     set(VHOST_SET_VRING_NUM, "the size", vhost_vring_state{.index = queue, .num = setup.size});
     set(VHOST_SET_VRING_BASE, "the position",
         vhost_vring_state{.index = queue, .num = setup.state});
+    const RingAreas ring = find_ring(memory, features, setup);
+    const auto here = [](const std::byte* at) { return reinterpret_cast<uintptr_t>(at); };
     set(VHOST_SET_VRING_ADDR, "the addresses",
         vhost_vring_addr{.index = queue,
                          .flags = 0,
-                         .desc_user_addr =
-                             area(memory, features, setup, setup.desc, VQ_AREA_DESC, "descriptors"),
-                         .used_user_addr = area(memory, features, setup, setup.device,
-                                                VQ_AREA_DEVICE, "device area"),
-                         .avail_user_addr = area(memory, features, setup, setup.driver,
-                                                 VQ_AREA_DRIVER, "driver area"),
+                         .desc_user_addr = here(ring.desc),
+                         .used_user_addr = here(ring.device),
+                         .avail_user_addr = here(ring.driver),
                          .log_guest_addr = 0});
     set(VHOST_SET_VRING_ERR, "the error eventfd", vhost_vring_file{.index = queue, .fd = error});
     set(VHOST_SET_VRING_CALL, "the call eventfd",

@@ -7,15 +7,12 @@
 #include <utility>
 
 #include "base/log.h"
+#include "virtio/features.h"
 #include "vq/ring.h"
 
 namespace vireo {
 
 namespace {
-
-constexpr uint64_t bit(unsigned number) {
-    return uint64_t{1} << number;
-}
 
 constexpr unsigned kQueues = 2;
 constexpr unsigned kMrgRxbuf = 15;
@@ -24,10 +21,9 @@ constexpr unsigned kMrgRxbuf = 15;
 // VMM or the tap, and pass by: so does RING_RESET, which is a queue stopped and started. Bit 27 is
 // another thing here, VHOST_NET_F_VIRTIO_NET_HDR, and the driver's ANY_LAYOUT of that number needs
 // nothing of the kernel.
-constexpr uint64_t kRing = bit(kMrgRxbuf) | bit(VQ_F_NOTIFY_ON_EMPTY) | bit(VQ_F_INDIRECT_DESC) |
-                           bit(VQ_F_EVENT_IDX) | bit(VIRTIO_F_VERSION_1) |
-                           bit(VIRTIO_F_ACCESS_PLATFORM) | bit(VQ_F_RING_PACKED) |
-                           bit(VQ_F_IN_ORDER);
+constexpr uint64_t kRing =
+    feature_bits({kMrgRxbuf, VQ_F_NOTIFY_ON_EMPTY, VQ_F_INDIRECT_DESC, VQ_F_EVENT_IDX,
+                  VIRTIO_F_VERSION_1, VIRTIO_F_ACCESS_PLATFORM, VQ_F_RING_PACKED, VQ_F_IN_ORDER});
 
 } // namespace
 
@@ -56,11 +52,12 @@ VhostNetBackend::~VhostNetBackend() {
 
 uint64_t VhostNetBackend::features() const {
     // Translated addresses need somebody who answers the device's questions.
-    return (offered_ | ~kRing) & ~bit(VIRTIO_F_ACCESS_PLATFORM);
+    return (offered_ | ~kRing) & ~feature_bit(VIRTIO_F_ACCESS_PLATFORM);
 }
 
 void VhostNetBackend::start(uint64_t features, std::span<const QueueSetup> queues) {
-    device_.set_features((features & kRing) | (header_ ? 0 : bit(VHOST_NET_F_VIRTIO_NET_HDR)));
+    device_.set_features((features & kRing) |
+                         (header_ ? 0 : feature_bit(VHOST_NET_F_VIRTIO_NET_HDR)));
     device_.set_memory(memory_);
     try {
         for (const QueueSetup& setup : queues) {

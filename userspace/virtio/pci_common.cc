@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstring>
 
+#include "virtio/features.h"
 #include "virtio/pci_layout.h"
 #include "virtio/pci_transport.h"
 
@@ -113,10 +114,10 @@ void VirtioPci::write_common(uint64_t offset, unsigned size, uint64_t value) {
 
 // Fields of the selected queue. What makes it up stands while it is enabled (4.1.4.3.2).
 void VirtioPci::write_queue(Queue& queue, uint64_t offset, uint64_t value) {
-    const bool packed = state_.features & uint64_t{1} << VIRTIO_F_RING_PACKED;
+    const bool packed = has_feature(state_.features, VIRTIO_F_RING_PACKED);
     const uint16_t most = device_.shape().queues[state_.queue_select];
     if (offset == AT(queue_reset)) {
-        if (value == 1 && queue.enabled && state_.features & uint64_t{1} << VIRTIO_F_RING_RESET) {
+        if (value == 1 && queue.enabled && has_feature(state_.features, VIRTIO_F_RING_RESET)) {
             disable_queue(state_.queue_select);
         }
         return;

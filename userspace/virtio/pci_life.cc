@@ -6,20 +6,13 @@
 #include <exception>
 
 #include "base/log.h"
+#include "virtio/features.h"
 #include "virtio/pci_layout.h"
 #include "virtio/pci_transport.h"
 
 namespace vireo {
 
 using namespace virtio_pci;
-
-namespace {
-
-constexpr uint64_t bit(unsigned number) {
-    return uint64_t{1} << number;
-}
-
-} // namespace
 
 // One of the 32-bit words in which features are read.
 uint32_t VirtioPci::offered_word(uint32_t select) const {
@@ -56,7 +49,7 @@ void VirtioPci::set_status(uint8_t status, bool legacy) {
     if (added & VIRTIO_CONFIG_S_FEATURES_OK) {
         // 2.2.1, 3.1.1 step 5; and 6.1: without VERSION_1 a driver has no business here.
         const bool good = !(state_.driver_features & ~offered_) &&
-                          state_.driver_features & bit(VIRTIO_F_VERSION_1);
+                          state_.driver_features & feature_bit(VIRTIO_F_VERSION_1);
         if (legacy || !good) {
             added &= ~VIRTIO_CONFIG_S_FEATURES_OK;
         } else {
@@ -73,7 +66,7 @@ void VirtioPci::set_status(uint8_t status, bool legacy) {
             return;
         }
         state_.legacy = true;
-        state_.features = state_.driver_features & offered_ & ~bit(VIRTIO_F_VERSION_1);
+        state_.features = state_.driver_features & offered_ & ~feature_bit(VIRTIO_F_VERSION_1);
     }
     state_.status |= VIRTIO_CONFIG_S_DRIVER_OK;
     {
@@ -142,7 +135,7 @@ void VirtioPci::enable_queue(uint16_t index) {
         return;
     }
     queue.enabled = true;
-    queue.position = fresh_state(state_.features & bit(VIRTIO_F_RING_PACKED));
+    queue.position = fresh_state(state_.features & feature_bit(VIRTIO_F_RING_PACKED));
     if (!started_) {
         return;
     }
@@ -205,10 +198,6 @@ void VirtioPci::resume() {
         paused_ = false;
         start_device();
     }
-}
-
-VirtioPciState VirtioPci::save() const {
-    return state_;
 }
 
 void VirtioPci::config_changed() {

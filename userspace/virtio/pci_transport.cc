@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "virtio/features.h"
 #include "virtio/pci_layout.h"
 #include "vq/ring.h"
 
@@ -65,7 +66,7 @@ PciDevice::Identity identity(const VirtioDevice::Shape& shape, const VirtioOptio
 }
 
 uint64_t offer(uint64_t features, const VirtioOptions& options) {
-    const auto without = [&](unsigned bit) { features &= ~(uint64_t{1} << bit); };
+    const auto without = [&](unsigned bit) { features &= ~feature_bit(bit); };
     if (!options.packed) {
         without(VQ_F_RING_PACKED);
     }

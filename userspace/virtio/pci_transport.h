@@ -43,8 +43,6 @@ public:
 
     // Feature bits that were negotiated; 0 without a driver. Control lock held.
     uint64_t features() const { return state_.features; }
-    // Control lock held. Positions of queues are right while it is paused.
-    VirtioPciState save() const;
 
     const std::string& name() const { return name_; }
     VirtioDevice& device() { return device_; }

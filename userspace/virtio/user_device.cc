@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "virtio/features.h"
+
 namespace vireo {
 
 UserDevice::UserDevice(const GuestMemory& memory, EventLoop& main, EventLoop& loop, Shape shape)
@@ -18,12 +20,8 @@ void UserDevice::add_queue(UserQueue::Serve serve) {
 }
 
 uint64_t UserDevice::ring_features() {
-    uint64_t features = 0;
-    for (const unsigned bit : {VQ_F_INDIRECT_DESC, VQ_F_EVENT_IDX, VQ_F_RING_PACKED,
-                               VIRTIO_F_VERSION_1, VIRTIO_F_RING_RESET}) {
-        features |= uint64_t{1} << bit;
-    }
-    return features;
+    return feature_bits({VQ_F_INDIRECT_DESC, VQ_F_EVENT_IDX, VQ_F_RING_PACKED, VIRTIO_F_VERSION_1,
+                         VIRTIO_F_RING_RESET});
 }
 
 void UserDevice::start(uint64_t features, std::span<const QueueSetup> queues) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/event_fd.h"
+#include "virtio/ring_areas.h"
 
 namespace vireo {
 
@@ -12,18 +13,6 @@ namespace {
 
 // The pieces of one indirect table: guest memory has it all in one place.
 constexpr uint32_t kTablePieces = 1;
-
-void* area(const GuestMemory& memory, uint64_t features, const QueueSetup& setup, uint64_t address,
-           vq_area which, const char* name) {
-    const size_t bytes = vq_area_bytes(features, setup.size, which);
-    // A size of 0 is vq_init()'s to refuse.
-    std::byte* host = memory.at(address, bytes ? bytes : 1);
-    if (!host) {
-        throw_error(EFAULT, "find the {} of queue {} in guest memory at {:#x}", name, setup.index,
-                    address);
-    }
-    return host;
-}
 
 } // namespace
 
@@ -35,12 +24,13 @@ Virtqueue::Virtqueue(const GuestMemory& memory, uint64_t features, const QueueSe
       segments_(std::make_unique_for_overwrite<vq_seg[]>(kMaxPieces)),
       table_(std::make_unique_for_overwrite<vq_seg[]>(kMaxPieces)),
       pieces_(std::make_unique_for_overwrite<iovec[]>(kMaxPieces)) {
+    const RingAreas ring = find_ring(memory, features, setup);
     vq_setup engine = {};
     engine.features = features;
     engine.num = setup.size;
-    engine.desc = area(memory, features, setup, setup.desc, VQ_AREA_DESC, "descriptors");
-    engine.driver = area(memory, features, setup, setup.driver, VQ_AREA_DRIVER, "driver area");
-    engine.device = area(memory, features, setup, setup.device, VQ_AREA_DEVICE, "device area");
+    engine.desc = ring.desc;
+    engine.driver = ring.driver;
+    engine.device = ring.device;
     int error = vq_init(&vq_, &engine);
     if (error) {
         throw_error(-error, "serve queue {} with {} descriptors", setup.index, setup.size);

@@ -22,9 +22,9 @@
 
 #include "base/event_loop.h"
 #include "block/block_device.h"
-#include "block/features.h"
 #include "fake_driver.h"
 #include "memory/guest_memory.h"
+#include "virtio/features.h"
 
 namespace vireo::test {
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#ifndef VIREO_BLOCK_FEATURES_H
-#define VIREO_BLOCK_FEATURES_H
+#ifndef VIREO_VIRTIO_FEATURES_H
+#define VIREO_VIRTIO_FEATURES_H
 
 #include <cstdint>
 #include <initializer_list>
 
 namespace vireo {
 
+// Feature bits by their numbers (virtio 1.2, 2.2): all below 64.
 constexpr uint64_t feature_bits(std::initializer_list<unsigned> numbers) {
     uint64_t bits = 0;
     for (const unsigned number : numbers) {
@@ -15,10 +16,14 @@ constexpr uint64_t feature_bits(std::initializer_list<unsigned> numbers) {
     return bits;
 }
 
+constexpr uint64_t feature_bit(unsigned number) {
+    return feature_bits({number});
+}
+
 constexpr bool has_feature(uint64_t features, unsigned number) {
     return features >> number & 1;
 }
 
 } // namespace vireo
 
-#endif // VIREO_BLOCK_FEATURES_H
+#endif // VIREO_VIRTIO_FEATURES_H
