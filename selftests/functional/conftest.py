@@ -15,6 +15,9 @@ import pytest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+# Its assertions tell what they found, as those in a test do.
+pytest.register_assert_rewrite("seen")
+
 from runlab import CHECKOUT, RUN, Result  # noqa: E402
 
 sys.path.insert(0, str(CHECKOUT / "selftests/lab"))

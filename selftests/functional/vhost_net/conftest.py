@@ -4,9 +4,7 @@
 VIREO_VHOSTDEV=/dev/vhost-net runs them against the kernel's own device, to see whether a failure is ours.
 """
 
-import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +14,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from cards import BITS, Card  # noqa: E402
+from seen import Seen, expect_datagrams, expect_ping, expect_stream, guest_image  # noqa: E402
 
 TRAFFIC = CHECKOUT / "build/host/selftests/functional/vhost_net/traffic/traffic"
 
@@ -44,39 +43,16 @@ def _kernel_of(item: pytest.Item) -> str | None:
     return next((value for value in parameters.values() if value in GUEST_KERNELS), None)
 
 
-class Seen:
-    """The report of a scenario; whoever asks for what is not in it gets the whole story."""
-
-    def __init__(self, result) -> None:
-        self.result = result
-        path = result.out / "report.json"
-        self._report = json.loads(path.read_text()) if path.exists() else {}
-
-    def __getitem__(self, what: str):
-        failures = self._report.get("failures", {})
-        assert what not in failures, f"{failures[what]}\n{self.result}"
-        assert what in self._report, f'"{what}" was not reached: {self._report.get("failure", "")}\n{self.result}'
-        return self._report[what]
-
-    @property
-    def failures(self) -> dict:
-        return self._report.get("failures", {})
-
-
 @pytest.fixture(scope="session")
 def seen_in(lab):
     """seen_in("options", "6.1"): the report of the scenario, run when it is asked for first."""
     reports: dict = {}
 
-    def ask(*what: str) -> str:
-        done = subprocess.run([CHECKOUT / "selftests/lab/guest", *what], stdout=subprocess.PIPE, text=True, check=True)
-        return done.stdout.strip()
-
     def see(scenario: str, kernel: str, memory: str = "3G", disk: bool = False) -> Seen:
         if (scenario, kernel) not in reports:
             assert TRAFFIC.exists(), f"{TRAFFIC} is not here; run make vmm"
-            images = [ask(what, GUEST_KERNELS[kernel]) for what in ("vmlinux", "initrd")]
-            disks = [ask("disk")] if disk else []
+            images = [guest_image(what, GUEST_KERNELS[kernel]) for what in ("vmlinux", "initrd")]
+            disks = [guest_image("disk")] if disk else []
             command = ["selftests/functional/vhost_net/observe", scenario, *images, str(TRAFFIC), "report.json", *disks]
             result = lab(*command, kernel=kernel, options=("--timeout", "1500", "--mem", memory))
             reports[scenario, kernel] = Seen(result)
@@ -98,25 +74,11 @@ def expect_negotiated(card: Card, found: dict, more: frozenset[str] = frozenset(
     assert found["vhost started"]
 
 
-def expect_stream(found: dict) -> None:
-    """All bytes came, and they were the right ones, at both ends."""
-    assert found["first_bad"] == found["peer_first_bad"] == -1, found
-    assert found["peer_received"] == found["sent"], found
-    if "asked" in found:
-        assert [found["sent"], found["received"]] == found["asked"], found
-
-
 def expect_carried(traffic: dict) -> None:
     """The device moved it all, by its own account. The kernel's own device gives none."""
     if DEVICE == "/dev/vireo-net":
         for way, asked in zip(("receive", "transmit"), traffic["tcp"]["asked"], strict=True):
             assert sum(pair[way] for pair in traffic["carried by the device"]) > asked, traffic
-
-
-def expect_datagrams(found: dict) -> None:
-    """All came, once, in order, and right, both ways."""
-    for way in ("there", "back"):
-        assert found[way] == {"received": found["sent"], "bad": 0, "unexpected": 0, "gap_count": 0, "gaps": []}, found
 
 
 def expect_counters(found: dict) -> None:
@@ -127,11 +89,6 @@ def expect_counters(found: dict) -> None:
             for pair in pairs:
                 wrong = {what: pair[way][what] for what in ("drops", "ring_errors", "faults", "last_error")}
                 assert not any(wrong.values()), f"{name}, {way}: {wrong}"
-
-
-def expect_ping(found: dict) -> None:
-    for way in ("to guest", "to host"):
-        assert " 0% packet loss" in found[way], found[way]
 
 
 def expect_traffic(seen: Seen, card: Card) -> None:

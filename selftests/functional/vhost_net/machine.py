@@ -129,10 +129,6 @@ class Machine(Guest):
         """How much the device has moved each way, for each queue pair of a card."""
         return [{way: pair[way][what] for way in pair} for pair in self.counters(name)]
 
-    def wait_for(self, condition: str) -> None:
-        """Until a command succeeds in the guest, looked at in the guest, since asking takes longer than it may last."""
-        self.check(f"tries=3000; until {condition}; do [ $((tries -= 1)) -gt 0 ] || exit 1; usleep 50000; done")
-
     def ping(self, name: str, count: int = 3, size: int = 56) -> dict:
         wire = self.wires[name]
         options = f"-c {count} -i 0.1 -W 20 -s {size}"

@@ -3,7 +3,8 @@
 
 import pytest
 from cards import BASIC, MATRIX
-from conftest import Seen, expect_clean_end, expect_stream, expect_traffic
+from conftest import expect_clean_end, expect_traffic
+from seen import Seen, expect_stream
 
 EACH_CARD = pytest.mark.parametrize("card", BASIC, ids=lambda card: card.name)
 

@@ -3,7 +3,8 @@
 
 import pytest
 from cards import BASIC
-from conftest import Seen, expect_clean_end, expect_traffic
+from conftest import expect_clean_end, expect_traffic
+from seen import Seen
 
 
 @pytest.fixture(scope="module", params=["6.1", "6.12"])

@@ -3,7 +3,8 @@
 
 import pytest
 from cards import BASIC, RING_SIZES
-from conftest import OFFERED, Seen, expect_counters, expect_datagrams, expect_negotiated, expect_ping, expect_stream
+from conftest import OFFERED, expect_counters, expect_negotiated
+from seen import Seen, expect_datagrams, expect_ping, expect_stream
 
 EACH_CARD = pytest.mark.parametrize("card", BASIC, ids=lambda card: card.name)
 

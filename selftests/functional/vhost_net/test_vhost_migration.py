@@ -3,7 +3,8 @@
 
 import pytest
 from cards import MIGRATED
-from conftest import Seen, expect_counters, expect_negotiated, expect_ping, expect_stream
+from conftest import expect_counters, expect_negotiated
+from seen import Seen, expect_ping, expect_stream
 
 HOPS = ("hop 0", "hop 1")
 QUEUES = sum(card.queues for card in MIGRATED)

@@ -3,17 +3,8 @@
 
 import pytest
 from cards import OFFLOADS, OPTIONS, RING_SIZES, TAKEN_FURTHER
-from conftest import (
-    DEVICE,
-    OFFERED,
-    Seen,
-    expect_carried,
-    expect_counters,
-    expect_datagrams,
-    expect_negotiated,
-    expect_ping,
-    expect_stream,
-)
+from conftest import DEVICE, OFFERED, expect_carried, expect_counters, expect_negotiated
+from seen import Seen, expect_datagrams, expect_ping, expect_stream
 
 QUEUES = sum(card.queues for card in OPTIONS)
 EACH_CARD = pytest.mark.parametrize("card", OPTIONS, ids=lambda card: card.name)

@@ -2,7 +2,8 @@
 """Guests under the VMM: each does its work over every device, over the path that was asked for, and ends cleanly."""
 
 import pytest
-from conftest import Seen
+from conftest import SetupSeen
+from seen import expect_datagrams, expect_ping, expect_stream
 from setups import AMOUNT, DISK_SIZE, NET_BITS, RING_BITS, SETUPS, SWITCHES, Card
 
 # Which setup is seen on which kernel of the host.
@@ -31,7 +32,7 @@ EACH_SWITCHED = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def seen(request, seen_of) -> Seen:
+def seen(request, seen_of) -> SetupSeen:
     return seen_of(*request.param)
 
 
@@ -39,25 +40,6 @@ def expect_bits(found: dict, known: dict[str, int], wanted: frozenset[str]) -> N
     """The guest's driver has accepted what was wanted and nothing else of what is known, and the VMM has it so too."""
     assert {name for name, bit in known.items() if bit in found["guest"]} == set(wanted) & set(known), found
     assert sum(1 << bit for bit in found["guest"]) == found["vmm"], found
-
-
-def expect_stream(found: dict) -> None:
-    """All bytes came, and they were the right ones, at both ends."""
-    assert found["first_bad"] == found["peer_first_bad"] == -1, found
-    assert found["peer_received"] == found["sent"], found
-    if "asked" in found:
-        assert [found["sent"], found["received"]] == found["asked"], found
-
-
-def expect_datagrams(found: dict) -> None:
-    """All came, once, in order, and right, both ways."""
-    for way in ("there", "back"):
-        assert found[way] == {"received": found["sent"], "bad": 0, "unexpected": 0, "gap_count": 0, "gaps": []}, found
-
-
-def expect_ping(found: dict) -> None:
-    for way in ("to guest", "to host"):
-        assert " 0% packet loss" in found[way], found[way]
 
 
 @EACH_RUN

@@ -132,10 +132,6 @@ class Vireo(Guest):
             "to host": self.check(f"ping {options} {cable.host}"),
         }
 
-    def wait_for(self, condition: str) -> None:
-        """Until a command succeeds in the guest; looked at there, since asking takes longer than it may last."""
-        self.check(f"tries=3000; until {condition}; do [ $((tries -= 1)) -gt 0 ] || exit 1; usleep 50000; done")
-
     def complaints(self) -> list[str]:
         return self.check(f"dmesg | grep -E '{BAD_WORDS}' || true").splitlines()
 

@@ -158,6 +158,10 @@ class Guest:
             raise GuestError(f'the command "{command}" ended in the guest with status {result.status}: {said}')
         return result.output
 
+    def wait_for(self, condition: str) -> None:
+        """Until a command succeeds in the guest; looked at there, since asking takes longer than it may last."""
+        self.check(f"tries=3000; until {condition}; do [ $((tries -= 1)) -gt 0 ] || exit 1; usleep 50000; done")
+
     def monitor(self, command: str, **arguments: object) -> object:
         """Ask QEMU's monitor; see "QEMU QMP Reference Manual" for the commands."""
         if not hasattr(self, "_greeted"):
