@@ -149,6 +149,19 @@ def debian(alias: str, level: str = "check") -> Tier:
     return vhost_net_part("debian", "Debian on a disk in the guest", alias, level)
 
 
+def vmm_paths(alias: str) -> Tier:
+    return Tier(
+        f"vmm-paths-{alias}",
+        f"the VMM's card on taps and vhost devices of kernel {alias}, a hundred switches of path under traffic",
+        f"selftests/lab/run --kernel {alias} --out $RESULTS --timeout 900"
+        " -- selftests/unit/vmm/net/in_lab build/host/selftests/unit/vmm/vmm_net",
+        "junit",
+        budget=60,
+        limit=1000,
+        needs=(f"modules-{alias}", "host"),
+    )
+
+
 # Started in this order as cores come free: what others wait for, and what takes long, is first.
 TIERS: tuple[Tier, ...] = (
     *kernel("debug"),
@@ -197,7 +210,7 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "vmm-guests",
         "a guest under the VMM: devices, both paths, a hundred switches of path, reset, power-off",
-        pytest("vmm-guests", "selftests/functional/vmm", "-k 'modern and 6.1'"),
+        pytest("vmm-guests", "selftests/functional/vmm", "-k 'modern and 6.1 and not 6.12'"),
         "junit",
         budget=300,
         limit=1800,
@@ -206,13 +219,15 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "vmm-guests-more",
         "guests under the VMM with legacy and packed devices, with four CPUs, on 6.12",
-        pytest("vmm-guests-more", "selftests/functional/vmm", "-k 'not (modern and 6.1)'"),
+        pytest("vmm-guests-more", "selftests/functional/vmm", "-k 'not (modern and 6.1 and not 6.12)'"),
         "junit",
         budget=900,
         limit=7200,
         needs=("modules-6.1", "modules-6.12", "host"),
         level="full",
     ),
+    vmm_paths("6.1"),
+    vmm_paths("6.12"),
     kunit("debug"),
     kunit("debug-6.12", "full"),
     Tier(
