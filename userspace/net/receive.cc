@@ -207,7 +207,6 @@ NetReceive::Step NetReceive::deliver_kept(Virtqueue& queue) noexcept {
         if (more_behind_ && stock_.size() <= short_of_) {
             count(counters_.drops);
             kept_ = 0;
-            more_behind_ = false;
             return Step::kDone;
         }
         short_of_ = stock_.size();
@@ -216,7 +215,6 @@ NetReceive::Step NetReceive::deliver_kept(Virtqueue& queue) noexcept {
     put(0, spill_.get(), kept_);
     finish(queue, kept_);
     kept_ = 0;
-    more_behind_ = false;
     return Step::kDone;
 }
 
@@ -254,6 +252,9 @@ NetReceive::Step NetReceive::step(Virtqueue& queue) noexcept {
     }
     get(0, spill_.get(), room_);
     kept_ = length;
+    // What was found behind the buffers is about this packet from now on, and not about those
+    // before.
+    more_behind_ = false;
     return deliver_kept(queue);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "cable.h"
+#include "until.h"
 
 // Options that a test does not name have their defaults.
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -286,9 +287,7 @@ TEST_F(Card, TheFilterIsApplied) {
     const Bytes frame = make_frame(1, 100); // to 52:54:00:01:02:03
     packet.insert(packet.end(), frame.begin(), frame.end());
     ASSERT_TRUE(cable_->put(packet));
-    while (!counter(0, "filtered")) {
-        std::this_thread::yield();
-    }
+    ASSERT_TRUE(until([&] { return counter(0, "filtered") != 0; }));
     EXPECT_EQ(command({1, 1, 0x52, 0x54, 0, 1, 2, 3}), VIRTIO_NET_OK);
     ASSERT_TRUE(cable_->put(packet));
     EXPECT_TRUE(drivers_[0]->take());
@@ -367,9 +366,7 @@ TEST_F(Card, ADeletedTapIsALinkThatIsDown) {
     make({});
     start(kDriver);
     cable_->cut();
-    while (!transport_.changes) {
-        std::this_thread::yield();
-    }
+    ASSERT_TRUE(until([&] { return transport_.changes != 0; }));
     EXPECT_EQ(config(6, 2), (Bytes{0, 0}));
     ASSERT_TRUE(drivers_[0]->send(make_frame(1, 100)));
     ASSERT_TRUE(drivers_[0]->wait_sent());

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "cable.h"
+#include "until.h"
 
 namespace vireo::test {
 namespace {
@@ -143,9 +144,7 @@ TEST_P(UserPath, WithoutBuffersPacketsStayOutside) {
         ASSERT_TRUE(cable_.put(on_wire(make_frame(i, 100))));
     }
     // It sees them, and that it has no buffers.
-    while (!value(backend_.counters(false).stalls)) {
-        std::this_thread::yield();
-    }
+    ASSERT_TRUE(until([&] { return value(backend_.counters(false).stalls) != 0; }));
     // What it did not take is there for another reader.
     backend_.stop();
     Bytes first(4096);
@@ -237,9 +236,7 @@ TEST_P(UserPath, APulledCableLosesBothWays) {
     ASSERT_TRUE(cable_.put(on_wire(make_frame(1, 70))));
     ASSERT_TRUE(driver_.send(make_frame(2, 70)));
     ASSERT_TRUE(driver_.wait_sent());
-    while (!value(backend_.counters(false).drops)) {
-        std::this_thread::yield();
-    }
+    ASSERT_TRUE(until([&] { return value(backend_.counters(false).drops) != 0; }));
     EXPECT_FALSE(cable_.get(0));
     std::vector<QueueSetup> setups = driver_.setups();
     const auto states = backend_.stop();
@@ -305,9 +302,7 @@ TEST_P(Merging, APacketWaitsForItsLastBuffers) {
         const uint64_t before = value(backend_.counters(false).stalls);
         ASSERT_EQ(driver_.post(2, 1000), 2u);
         ASSERT_TRUE(cable_.put(on_wire(make_frame(number, 3500))));
-        while (value(backend_.counters(false).stalls) == before) {
-            std::this_thread::yield();
-        }
+        ASSERT_TRUE(until([&] { return value(backend_.counters(false).stalls) != before; }));
         EXPECT_FALSE(driver_.take(0));
         // Across a stop, too.
         if (number % 2) {
