@@ -44,7 +44,7 @@ def test_tcp_both_ways(seen, card):
 
 @EACH_CARD
 def test_udp_both_ways(seen, card):
-    expect_datagrams(seen[f"traffic {card.name}"]["udp"])
+    expect_datagrams(seen[f"traffic {card.name}"]["udp"], ordered=card.queues == 1)
 
 
 @EACH_CARD
@@ -104,7 +104,7 @@ def test_queue_pairs_are_changed_under_traffic(seen):
 def test_jumbo(seen, card):
     found = seen[f"jumbo {card.name}"]
     expect_ping(found["ping"])
-    expect_datagrams(found["udp"])
+    expect_datagrams(found["udp"], ordered=card.queues == 1)
     expect_stream(found["tcp"])
     for way in ("in", "out"):
         assert 8900 < found["packets"][way]["longest"] <= 9014

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cinttypes>
 #include <cstdio>
@@ -37,12 +38,14 @@ struct Gap {
     uint64_t first, count;
 };
 
-// What came of a numbered sequence.
+// What came of a numbered sequence. A number that is missing when a later one comes is in a gap,
+// until it comes late.
 struct Record {
     uint64_t next = 0;
     uint64_t received = 0;
-    uint64_t bad = 0;        // of wrong size or content
-    uint64_t unexpected = 0; // again, or after a later one
+    uint64_t bad = 0;   // of wrong size or content
+    uint64_t late = 0;  // after a later one
+    uint64_t again = 0; // more than once
     uint64_t gap_count = 0;
     uint64_t answered = 0; // the server's: how many answers it sent
     std::array<Gap, 32> gaps = {};
@@ -51,31 +54,57 @@ struct Record {
         received++;
         bad += !good;
         if (number < next) {
-            unexpected++;
+            (fill(number) ? late : again)++;
             return;
         }
         end_at(number);
         next = number + 1;
     }
 
-    // All before this number that did not come are lost.
+    // All before this number that did not come are lost, unless they come late.
     void end_at(uint64_t number) {
         if (number <= next)
             return;
-        if (gap_count < gaps.size())
-            gaps[gap_count] = {next, number - next};
-        gap_count++;
+        add({next, number - next});
         next = number;
     }
 
     void print(const char* name) const {
-        std::printf("\"%s\": {\"received\": %" PRIu64 ", \"bad\": %" PRIu64
-                    ", \"unexpected\": %" PRIu64 ", \"gap_count\": %" PRIu64 ", \"gaps\": [",
-                    name, received, bad, unexpected, gap_count);
-        for (size_t i = 0; i < std::min<size_t>(gap_count, gaps.size()); i++)
+        std::printf("\"%s\": {\"received\": %" PRIu64 ", \"bad\": %" PRIu64 ", \"late\": %" PRIu64
+                    ", \"again\": %" PRIu64 ", \"gap_count\": %" PRIu64 ", \"gaps\": [",
+                    name, received, bad, late, again, gap_count);
+        for (size_t i = 0; i < kept(); i++)
             std::printf("%s[%" PRIu64 ", %" PRIu64 "]", i ? ", " : "", gaps[i].first,
                         gaps[i].count);
         std::printf("]}");
+    }
+
+private:
+    // Of more gaps than are kept, only the count is known.
+    size_t kept() const { return std::min<size_t>(gap_count, gaps.size()); }
+
+    void add(Gap gap) {
+        if (gap_count < gaps.size())
+            gaps[gap_count] = gap;
+        gap_count++;
+    }
+
+    bool fill(uint64_t number) {
+        const auto end = gaps.begin() + static_cast<ptrdiff_t>(kept());
+        const auto gap = std::find_if(gaps.begin(), end, [number](const Gap& each) {
+            return number - each.first < each.count;
+        });
+        if (gap == end)
+            return false;
+        const Gap rest = {number + 1, gap->first + gap->count - number - 1};
+        gap->count = number - gap->first;
+        if (!gap->count) {
+            *std::move(gap + 1, end, gap) = {};
+            gap_count--;
+        }
+        if (rest.count)
+            add(rest);
+        return true;
     }
 };
 
@@ -164,8 +193,11 @@ private:
         return order_.count == kUntilStopped ? stopped.load() : sent_ >= order_.count;
     }
 
+    // The first is the longest, the others are as it comes.
     void send_next() {
-        const size_t size = order_.min + mix(order_.seed + sent_) % (order_.max - order_.min + 1);
+        const size_t size =
+            sent_ ? order_.min + mix(order_.seed + sent_) % (order_.max - order_.min + 1)
+                  : order_.max;
         datagram_.make({kMagic, kData, session_, sent_, 0}, size);
         datagram_.send_to(fd_.get(), order_.peer);
         sent_++;
