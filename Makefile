@@ -15,8 +15,8 @@ CACHE   := $(or $(VIREO_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vireo)
 help: ## print this table
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
-demo: setup ## show in the lab what there is today, from nothing
-	@selftests/demo
+demo: setup ## see it: one guest, its card served by the kernel, then by the VMM; KVER=6.1|6.12, or LAB=host without the lab
+	@selftests/demo $(if $(filter host,$(LAB)),--host) --kernel "$(KVER)"
 
 check: setup ## run all tests (installs, fetches and builds what they need); TIERS="a b" for some
 	@selftests/check check $(if $(ALSO),--also $(ALSO)) $(TIERS)
