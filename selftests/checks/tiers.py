@@ -325,6 +325,15 @@ TIERS: tuple[Tier, ...] = (
         cores=2,
     ),
     Tier(
+        "bench-boot",
+        "what a guest's boot costs beside QEMU, and the memory that the VMM takes: the goals hold",
+        "selftests/bench/boot/run --quick --judge --out $RESULTS",
+        budget=90,
+        limit=1800,
+        needs=("kernel-6.1",),
+        cores=2,
+    ),
+    Tier(
         "unit",
         "the engine's unit tests",
         gtest("host", *UNIT_TESTS),
@@ -384,7 +393,7 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "runner",
         "tests of this runner, of the style checks and of the set-up",
-        pytest("runner", "selftests/checks selftests/style selftests/bench/net"),
+        pytest("runner", "selftests/checks selftests/style selftests/bench/net selftests/bench/boot"),
         "junit",
         budget=15,
         level="fast",

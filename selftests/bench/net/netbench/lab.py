@@ -23,12 +23,12 @@ class BenchError(Exception):
 
 
 def build_programs(out: Path, *targets: str) -> Path:
-    """Optimised as it is always, so that figures are of one program. Returns the directory of the driver program."""
-    build = TOP / "build/bench/net-build"
+    """Optimised as it is always, so that figures are of one program. Returns the build's directory."""
+    build = TOP / "build/bench/build"
     _logged(out / "build.log", "cmake", "-S", TOP, "-B", build, "-G", "Ninja",
             "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "--log-level=WARNING")  # fmt: skip
     _logged(out / "build.log", "cmake", "--build", build, "--target", *targets)
-    return build / "selftests/bench/net"
+    return build
 
 
 def build_modules(kernel: str, out: Path) -> None:
