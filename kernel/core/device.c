@@ -101,18 +101,13 @@ EXPORT_SYMBOL_NS_GPL(vireo_dev_release, VIREO);
 
 static long set_owner(struct vireo_dev *dev)
 {
-	unsigned int i;
-	int err = 0;
+	int err;
 
 	if (dev->mm)
 		return -EBUSY;
-	for (i = 0; i < dev->nqueues && !err; i++)
-		err = vireo_queue_alloc(dev->queues[i]);
-	if (!err) {
-		dev->mm = current->mm;
-		mmgrab(dev->mm);
-		err = vireo_workers_create(dev);
-	}
+	dev->mm = current->mm;
+	mmgrab(dev->mm);
+	err = vireo_workers_create(dev);
 	/* What others may have set before, features, stays. */
 	if (err)
 		owner_drop(dev);

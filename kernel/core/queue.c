@@ -63,11 +63,16 @@ void vireo_queue_forget(struct vireo_queue *q)
 	mutex_unlock(&q->mutex);
 }
 
-/* The arrays of the data path come with the owner, who pays for them. */
-int vireo_queue_alloc(struct vireo_queue *q)
+/*
+ * The arrays of the data path come with the first backend, and go with the
+ * owner, who pays for them.
+ */
+static int queue_alloc(struct vireo_queue *q)
 {
 	const gfp_t gfp = GFP_KERNEL_ACCOUNT;
 
+	if (q->chains)
+		return 0;
 	q->chains = kvmalloc_array(VIREO_MAX_CHAINS, sizeof(*q->chains), gfp);
 	q->segs = kvmalloc_array(VIREO_MAX_SEGS, sizeof(*q->segs), gfp);
 	q->table_segs = kvmalloc_array(VIREO_MAX_SEGS, sizeof(*q->table_segs), gfp);
@@ -252,12 +257,14 @@ EXPORT_SYMBOL_NS_GPL(vireo_queue_check, VIREO);
  * @backend: not NULL
  *
  * Return: 0; -EFAULT: ring or log cannot be reached, or the ring is in pieces;
- * -EINVAL: the ring's size, alignment or base is not possible.
+ * -EINVAL: the ring's size, alignment or base is not possible; -ENOMEM.
  */
 int vireo_queue_start(struct vireo_queue *q, void *backend)
 {
 	int err = vireo_queue_check(q);
 
+	if (!err)
+		err = queue_alloc(q);
 	if (err)
 		return err;
 	q->error = VIREO_ERROR_NONE;

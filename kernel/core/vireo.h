@@ -168,16 +168,19 @@ struct vireo_queue {
 /**
  * struct vireo_dev_ops - what a device module brings
  * @features: offered to the driver
+ * @in_flight: chains may be in flight between turns; @stop waits for them. A
+ *	live ring cannot move then
  * @features_set: called under the queue's mutex after its features changed;
  *	may be NULL
  * @run: a turn of a live queue, in its worker, under its mutex. Does a bounded
  *	amount of work and asks for another turn with vireo_queue_again() if
- *	there is more. Nothing is in flight when it returns
+ *	there is more. Nothing is in flight when it returns, unless @in_flight
  * @stop: take the backend from a queue and release it; called under the
  *	device's mutex, not under the queue's
  */
 struct vireo_dev_ops {
 	u64 features;
+	bool in_flight;
 	void (*features_set)(struct vireo_queue *q);
 	void (*run)(struct vireo_queue *q);
 	void (*stop)(struct vireo_queue *q);
@@ -246,7 +249,6 @@ long vireo_vring_ioctl(struct vireo_dev *dev, unsigned int cmd, void __user *arg
 /* queue.c: the life of a queue */
 void vireo_queue_init(struct vireo_dev *dev, struct vireo_queue *q, unsigned int index);
 void vireo_queue_forget(struct vireo_queue *q);
-int vireo_queue_alloc(struct vireo_queue *q);
 void vireo_queue_free(struct vireo_queue *q);
 int vireo_queue_check(struct vireo_queue *q);
 int vireo_queue_start(struct vireo_queue *q, void *backend);

@@ -41,11 +41,15 @@ static u32 get_base(const struct vireo_queue *q)
 
 /*
  * With a backend too: that is how an owner asks for the log of the used ring,
- * and a ring may even move, if its contents move with it.
+ * and a ring may even move, if its contents move with it and nothing is in
+ * flight.
  */
 static int set_addr(struct vireo_queue *q, const struct vhost_vring_addr *addr)
 {
 	struct vhost_vring_addr old = q->addr;
+	bool moves = addr->desc_user_addr != old.desc_user_addr ||
+		     addr->avail_user_addr != old.avail_user_addr ||
+		     addr->used_user_addr != old.used_user_addr;
 
 	if (addr->flags & ~BIT(VHOST_VRING_F_LOG))
 		return -EOPNOTSUPP;
@@ -53,6 +57,8 @@ static int set_addr(struct vireo_queue *q, const struct vhost_vring_addr *addr)
 	    !IS_ALIGNED(addr->used_user_addr, sizeof(__le32)) ||
 	    !IS_ALIGNED(addr->log_guest_addr, sizeof(__le32)))
 		return -EINVAL;
+	if (q->backend && moves && q->dev->ops->in_flight)
+		return -EBUSY;
 	q->addr = *addr;
 	if (!q->backend)
 		return 0;
@@ -60,9 +66,7 @@ static int set_addr(struct vireo_queue *q, const struct vhost_vring_addr *addr)
 		q->addr = old;
 		return -EINVAL;
 	}
-	if (addr->desc_user_addr != old.desc_user_addr ||
-	    addr->avail_user_addr != old.avail_user_addr ||
-	    addr->used_user_addr != old.used_user_addr) {
+	if (moves) {
 		vireo_queue_unmap(q);
 		vireo_iotlb_unask(q);
 		vireo_queue_mend(q);

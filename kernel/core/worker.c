@@ -174,8 +174,11 @@ static struct vireo_worker *worker_create(struct vireo_dev *dev)
 	return worker;
 }
 
-/* Under the device's mutex; the queue's work goes on in the new worker. */
-static void worker_attach(struct vireo_queue *q, struct vireo_worker *worker)
+/*
+ * From now on another worker, or none, gets a queue's work; under the device's
+ * mutex. The old one, if there was one, has to be flushed after a grace period.
+ */
+static struct vireo_worker *worker_assign(struct vireo_queue *q, struct vireo_worker *worker)
 {
 	struct vireo_worker *old;
 
@@ -184,9 +187,18 @@ static void worker_attach(struct vireo_queue *q, struct vireo_worker *worker)
 	mutex_unlock(&q->mutex);
 	if (worker)
 		worker->queues++;
+	if (old)
+		old->queues--;
+	return old;
+}
+
+/* Under the device's mutex; the queue's work goes on in the new worker. */
+static void worker_attach(struct vireo_queue *q, struct vireo_worker *worker)
+{
+	struct vireo_worker *old = worker_assign(q, worker);
+
 	if (!old)
 		return;
-	old->queues--;
 	synchronize_rcu();
 	worker_flush(old);
 }
@@ -211,10 +223,16 @@ void vireo_workers_destroy(struct vireo_dev *dev)
 	unsigned long id;
 	unsigned int i;
 
+	if (xa_empty(&dev->workers))
+		return;
 	for (i = 0; i < dev->nqueues; i++)
-		worker_attach(dev->queues[i], NULL);
-	xa_for_each(&dev->workers, id, worker)
+		worker_assign(dev->queues[i], NULL);
+	/* One for all queues: whoever has seen a worker has queued its work now. */
+	synchronize_rcu();
+	xa_for_each(&dev->workers, id, worker) {
+		worker_flush(worker);
 		worker_free(worker);
+	}
 	xa_destroy(&dev->workers);
 }
 

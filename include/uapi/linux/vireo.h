@@ -154,8 +154,8 @@ enum vireo_queue_error {
  * or -1 to take the disk away. An fd that is open for reading only makes a
  * read-only disk. The disk stays, whatever becomes of the fd, and the
  * configuration becomes what it has by itself. EBADF: not open, or not for
- * reading. EINVAL: neither a block device nor a regular file, or open with
- * O_APPEND. ETXTBSY: a swap file. EBUSY: a queue is live. EIO and others: the
+ * reading. EINVAL: neither a block device nor a regular file, a zoned device, or
+ * open with O_APPEND. ETXTBSY: a swap file. EBUSY: a queue is live. EIO and others: the
  * pages that the host's cache has of a block device could not be written.
  */
 #define VIREO_BLK_SET_DISK _IOW(VIREO_IOCTL, 0xc1, int)
