@@ -17,7 +17,8 @@ static void bdev_end_io(struct bio *bio)
 	blk_status_t status = bio->bi_status;
 
 	bio_uninit(bio);
-	if (unlikely(status == BLK_STS_AGAIN && !r->punted)) {
+	/* It would have to wait; or it cannot tell, since its table is another now. */
+	if (unlikely((status == BLK_STS_AGAIN || status == BLK_STS_NOTSUPP) && !r->punted)) {
 		vireo_blk_punt(r);
 		return;
 	}

@@ -26,7 +26,7 @@
 #define VIREO_BLK_VECS 1024 /* of one round */
 #define VIREO_BLK_ROUND SZ_4M /* bytes of one round, about */
 #define VIREO_BLK_RANGES 16 /* of a discard, or of zeroing */
-#define VIREO_BLK_RANGE_SECTORS (1U << 21)
+#define VIREO_BLK_RANGE_SECTORS (SZ_1G >> SECTOR_SHIFT)
 
 static_assert(VIREO_BLK_REQUESTS <= VIREO_MAX_CHAINS);
 

@@ -275,7 +275,7 @@ static void vecs_grow(struct vireo_blk_request *r, u32 left)
 	u32 most = (left >> PAGE_SHIFT) + 2;
 	const struct vq_seg *seg = r->seg;
 	struct bio_vec *vecs;
-	u32 bytes;
+	u64 bytes;
 
 	/* Each segment may begin and end within a page. */
 	for (bytes = seg->len - r->skip; bytes < left; bytes += (++seg)->len)

@@ -74,7 +74,7 @@ static void file_limits(struct vireo_blk_disk *disk)
 	if (!vfs_getattr(&file->f_path, &stat, STATX_DIOALIGN, AT_STATX_SYNC_AS_STAT) &&
 	    stat.result_mask & STATX_DIOALIGN) {
 		memory = stat.dio_mem_align;
-		block = max(stat.dio_offset_align, (u32)SECTOR_SIZE);
+		block = max_t(u32, stat.dio_offset_align, SECTOR_SIZE);
 		direct = direct && stat.dio_offset_align;
 	}
 	if (!direct) {

@@ -12,7 +12,7 @@
 
 #include "blk.h"
 
-#define ZERO_VECS 64 /* pages written at once, where nothing better zeroes */
+#define ZERO_VECS 16 /* pages written at once, where nothing better zeroes */
 
 static loff_t file_pos(const struct vireo_blk_request *r)
 {
@@ -111,7 +111,7 @@ static int file_write_zeroes(struct file *file, loff_t pos, u64 length)
 	for (i = 0; i < ZERO_VECS; i++)
 		vecs[i] = (struct bio_vec){ .bv_page = ZERO_PAGE(0), .bv_len = PAGE_SIZE };
 	while (length) {
-		here = min_t(u64, length, sizeof(vecs) / sizeof(vecs[0]) * PAGE_SIZE);
+		here = min_t(u64, length, ARRAY_SIZE(vecs) * PAGE_SIZE);
 		iocb = (struct kiocb){ .ki_filp = file, .ki_pos = pos, .ki_flags = IOCB_WRITE };
 		iov_iter_bvec(&iter, ITER_SOURCE, vecs, ZERO_VECS, here);
 		file_start_write(file);

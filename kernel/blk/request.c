@@ -194,7 +194,7 @@ static bool begin_request(struct vireo_blk_request *r, const struct vq_chain *ch
 	u64 out = bytes_of(segs, chain->nout);
 	u64 room = bytes_of(in, chain->nin) - 1;
 
-	r->room = room;
+	r->room = min_t(u64, room, U32_MAX);
 	if (unlikely(out < sizeof(struct virtio_blk_outhdr) || room >= U32_MAX))
 		return blk_refuse(r, VIRTIO_BLK_S_IOERR);
 	if (unlikely(read_header(r, segs)))
