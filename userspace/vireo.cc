@@ -110,6 +110,8 @@ void be_frugal() {
 
 int run(const MachineOptions& options) {
     be_frugal();
+    // Whoever reads what we write, to a pipe or a socket, may go before us.
+    signal(SIGPIPE, SIG_IGN);
     EventLoop loop;
     EndSignals signals(loop);
     std::optional<PidFile> pid_file;

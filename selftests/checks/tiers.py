@@ -218,10 +218,10 @@ TIERS: tuple[Tier, ...] = (
     ),
     Tier(
         "vmm-guests-more",
-        "guests under the VMM with legacy and packed devices, with four CPUs, on 6.12",
+        "guests under the VMM: every setup on 6.1 and 6.12, life and death, cards of each kind",
         pytest("vmm-guests-more", "selftests/functional/vmm", "-k 'not (modern and 6.1 and not 6.12)'"),
         "junit",
-        budget=900,
+        budget=2400,
         limit=7200,
         needs=("modules-6.1", "modules-6.12", "host"),
         level="full",

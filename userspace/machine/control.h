@@ -38,6 +38,7 @@ public:
         kRunning,
         kPaused,
         kShutdown, // the guest powered off under -no-shutdown
+        kFailed,   // KVM could not go on with a vCPU
     };
 
     struct Cpu {

@@ -89,6 +89,9 @@ void Machine::cont() {
     if (state_ == State::kShutdown) {
         throw_usage("the guest is powered off: reset the machine first");
     }
+    if (state_ == State::kFailed) {
+        throw_usage("a vCPU cannot go on: reset the machine first");
+    }
     if (state_ == State::kRunning) {
         return;
     }
@@ -107,7 +110,7 @@ void Machine::reset(bool by_guest) {
     cpus_.pause();
     request_ = Request::kNone; // of the guest that is no more
     boot();
-    if (state_ == State::kShutdown) {
+    if (state_ == State::kShutdown || state_ == State::kFailed) {
         state_ = State::kPrelaunch;
     }
     tell({.kind = MachineEvent::Kind::kReset, .guest = by_guest});
@@ -174,7 +177,11 @@ void Machine::vcpu_failed(unsigned index, const std::string& why) {
 void Machine::failed(unsigned index, const std::string& why) {
     say("vCPU {}: {}", index, why);
     failed_ = true;
+    if (state_ != State::kRunning) {
+        return; // stopped, reset or ended since
+    }
     stop();
+    state_ = State::kFailed;
     if (options_.monitors.empty()) {
         quit();
     }

@@ -55,6 +55,8 @@ json query_status(MachineControl& machine, const json&) {
                 return "paused";
             case MachineControl::State::kShutdown:
                 return "shutdown";
+            case MachineControl::State::kFailed:
+                break;
         }
         return "internal-error";
     };

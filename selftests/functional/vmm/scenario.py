@@ -17,6 +17,8 @@ PATTERN = f"yes vireo | head -c {WRITTEN}"
 def observe(report: Report, setup: Setup, program: Path, device: VhostDevice, images: dict) -> None:
     with ExitStack() as stack:
         cables = [stack.enter_context(Cable(number, card)) for number, card in enumerate(setup.cards)]
+        if "hugetlb=on" in setup.memory:
+            Path("/proc/sys/vm/nr_hugepages").write_text("256\n", encoding="ascii")
         disk = Disk(Path(tempfile.mkdtemp(prefix="disk-"), "image"))
         guest = Vireo(program, setup, cables, device, disk.path, **images)
         stack.callback(guest.stop)
@@ -59,7 +61,18 @@ def look_around(guest: Vireo, seen: dict) -> None:
     seen["cpus"] = int(guest.check("nproc"))
     seen["clock"] = guest.check("cat /sys/devices/system/clocksource/clocksource0/current_clocksource").strip()
     seen["status"] = guest.monitor("query-status")
+    seen["memory"] = 1024 * int(guest.check("grep ^MemTotal: /proc/meminfo").split()[1])
+    seen["above 4 GiB"] = guest.run("grep -q '^100000000-.*System RAM' /proc/iomem").status == 0
+    seen["interrupts"] = guest.check("grep virtio /proc/interrupts").splitlines()
+    seen["huge pages"] = huge_pages_in_use()
     seen["vcpus"] = len(guest.monitor("query-cpus-fast"))
+
+
+def huge_pages_in_use() -> int:
+    """Bytes; the host's."""
+    lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    fields = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    return (fields["HugePages_Total"] - fields["HugePages_Free"]) * fields["Hugepagesize"] * 1024
 
 
 def look_at_features(guest: Vireo, seen: dict) -> None:

@@ -31,6 +31,8 @@ class Setup:
     cards: tuple[Card, ...]
     properties: str = ""  # of its other virtio devices
     append: str = ""
+    memory: str = "512"  # -m
+    interrupts: str = "MSI"  # in the guest's words
     modern: bool = True
     switched: tuple[str, ...] = ()  # cards whose path is changed again and again
     resets: bool = False  # by the monitor, once all else is seen
@@ -47,7 +49,7 @@ class Setup:
 
 
 SPLIT = (Card("user", "user"), Card("vhost", "vhost"))
-PACKED = (Card("userp", "user", "packed=on"), Card("vhostp", "vhost", "packed=on"))
+PACKED = (Card("userp", "user", "packed=on"), Card("vhostp", "vhost", "packed=on,disable-legacy=on"))
 BARE = Card("bare", "user", "event_idx=off,indirect_desc=off,mrg_rxbuf=off,csum=off,guest_csum=off",
             frozenset({"EVENT_IDX", "INDIRECT", "MRG_RXBUF", "CSUM", "GUEST_CSUM"}))  # fmt: skip
 

@@ -50,6 +50,22 @@ def test_boots(seen):
     assert boot["status"] == {"running": True, "singlestep": False, "status": "running"}
 
 
+@EACH_RUN
+def test_memory_is_where_it_was_asked_for(seen):
+    size, _, more = seen.setup.memory.partition(",")
+    wanted = int(size.removesuffix("G")) << (30 if size.endswith("G") else 20)
+    assert 0.85 * wanted < seen["boot"]["memory"] < wanted
+    assert seen["boot"]["above 4 GiB"] == (wanted > 3 << 30)
+    # Those that the guest has touched.
+    assert (seen["boot"]["huge pages"] > 0) == ("hugetlb=on" in more)
+
+
+@EACH_RUN
+def test_interrupts_come_by(seen):
+    lines = seen["boot"]["interrupts"]
+    assert lines and all(seen.setup.interrupts in line for line in lines), lines
+
+
 @EACH_CARD
 def test_card_negotiates(seen, card):
     expect_bits(seen["negotiated"][card.name], {**NET_BITS, **RING_BITS}, seen.setup.bits(card))

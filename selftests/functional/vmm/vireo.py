@@ -7,10 +7,13 @@ import subprocess
 from pathlib import Path
 
 from guests.channel import Channel
+from guests.errors import GuestError
 from guests.nested import COMMAND_LIMIT, Guest, Tap, run
 from setups import DISK_SIZE, Card, Devices, Setup
 from wires import VhostDevice
 
+# A guest that hangs ends, and its console says where it hung.
+PANIC = "softlockup_panic=1 watchdog_thresh=30"
 BAD_WORDS = "WARNING:|BUG:|Oops|Call Trace|NETDEV WATCHDOG|is not a head|virtio.*(rror|nexpected)|I/O error"
 
 
@@ -56,53 +59,28 @@ class Disk:
             return hashlib.sha256(image.read(size)).hexdigest()
 
 
-class Vireo(Guest):
-    """The guest of a setup: its cards, a disk, a source of randomness, and a console whose other end is talk."""
+class OwnGuest(Guest):
+    """A guest under our own VMM."""
 
-    devices = Devices()
-
-    def __init__(
-        self, program: Path, setup: Setup, cables: list[Cable], device: VhostDevice, disk: Path, **others
-    ) -> None:
+    def __init__(self, program: Path, **others) -> None:
         self.program = program
-        self.setup = setup
-        self.cables = {cable.card.name: cable for cable in cables}
-        self.talk = Channel()
-        self._disk = disk
-        self._device = device
-        super().__init__(
-            address=",".join(cable.guest_address for cable in cables),
-            append=f"softlockup_panic=1 watchdog_thresh=30 {setup.append}",
-            cpus=setup.cpus,
-            **others,
-        )
+        super().__init__(**others)
+
+    def devices_of(self) -> list[str]:
+        """Arguments, for a subclass to add to."""
+        return []
+
+    def boots(self) -> list[str]:
+        return ["-kernel", str(self.kernel), "-initrd", str(self.initrd), "-append", self.append]
 
     def command(self, console: int, agent: int, monitor: int) -> list[str]:
-        more = f",{self.setup.properties}" if self.setup.properties else ""
-        talk = self.talk.theirs.fileno()
-        self.pass_fds.append(talk)
         return [
-            str(self.program), "-smp", str(self.cpus), "-m", str(self.memory), "-nodefaults",
-            "-kernel", str(self.kernel), "-initrd", str(self.initrd), "-append", self.append,
+            str(self.program), "-smp", str(self.cpus), "-m", str(self.memory), "-nodefaults", *self.boots(),
             "-chardev", f"socket,id=console,fd={console}", "-serial", "chardev:console",
             "-chardev", f"socket,id=agent,fd={agent}", "-serial", "chardev:agent",
             "-chardev", f"socket,id=monitor,fd={monitor}", "-mon", "chardev=monitor,mode=control",
-            *(word for cable in self.cables.values() for word in cable.plug(self._device)),
-            "-drive", f"file={self._disk},if=none,id=image,format=raw,serial=VIREO-1",
-            "-device", f"virtio-blk-pci,drive=image,id={self.devices.disk}{more}",
-            "-device", f"virtio-rng-pci,id={self.devices.rng}{more}",
-            "-device", f"virtio-serial-pci,id={self.devices.console}{more}",
-            "-chardev", f"socket,id=talk,fd={talk}", "-device", "virtconsole,chardev=talk",
-            *self.arguments,
+            *self.devices_of(), *self.arguments,
         ]  # fmt: skip
-
-    def start(self) -> None:
-        super().start()
-        self.talk.start()
-
-    def stop(self) -> None:
-        super().stop()
-        self.talk.close()
 
     def counters(self, device: str) -> list[dict]:
         """Of each of its queues: who serves it, and what was done."""
@@ -124,20 +102,80 @@ class Vireo(Guest):
         bits = self.check(f"cat {directory}/features").strip()
         return [number for number, bit in enumerate(bits) if bit == "1"]
 
-    def ping(self, card: str, count: int = 3, size: int = 56) -> dict:
-        cable = self.cables[card]
-        options = f"-c {count} -i 0.1 -W 20 -s {size}"
-        return {
-            "to guest": run("busybox", "ping", *options.split(), cable.guest),
-            "to host": self.check(f"ping {options} {cable.host}"),
-        }
-
     def complaints(self) -> list[str]:
         return self.check(f"dmesg | grep -E '{BAD_WORDS}' || true").splitlines()
+
+    def event(self, name: str) -> None:
+        """Until the monitor tells of it; what it told before is forgotten."""
+        self._expect(self._monitor, rb'^\{[^\n]*"%s".*?\n' % name.encode(), COMMAND_LIMIT, f"the event {name}")
+
+    def refused(self, command: str, **arguments: object) -> str:
+        """Why the monitor refuses it; empty if it does not."""
+        try:
+            self.monitor(command, **arguments)
+        except GuestError as error:
+            return str(error)
+        return ""
 
     def wait_end(self) -> int:
         """The VMM's exit status, when it has been asked to end."""
         try:
             return self.process.wait(COMMAND_LIMIT)
         except subprocess.TimeoutExpired:
-            raise TimeoutError(f"the VMM did not end within {COMMAND_LIMIT} s") from None
+            raise GuestError(self._explain(f"the VMM did not end within {COMMAND_LIMIT} s")) from None
+
+
+class Vireo(OwnGuest):
+    """The guest of a setup: its cards, a disk, a source of randomness, and a console whose other end is talk."""
+
+    devices = Devices()
+
+    def __init__(
+        self, program: Path, setup: Setup, cables: list[Cable], device: VhostDevice, disk: Path, **others
+    ) -> None:
+        self.setup = setup
+        self.cables = {cable.card.name: cable for cable in cables}
+        self.talk = Channel()
+        self._disk = disk
+        self._device = device
+        super().__init__(
+            program,
+            address=",".join(cable.guest_address for cable in cables),
+            append=f"{PANIC} {setup.append}",
+            cpus=setup.cpus,
+            memory=setup.memory,
+            **others,
+        )
+
+    def devices_of(self) -> list[str]:
+        more = f",{self.setup.properties}" if self.setup.properties else ""
+        talk = self.talk.theirs.fileno()
+        self.pass_fds.append(talk)
+        return [
+            *(word for cable in self.cables.values() for word in cable.plug(self._device)),
+            "-drive", f"file={self._disk},if=none,id=image,format=raw,serial=VIREO-1",
+            "-device", f"virtio-blk-pci,drive=image,id={self.devices.disk}{more}",
+            "-device", f"virtio-rng-pci,id={self.devices.rng}{more}",
+            "-device", f"virtio-serial-pci,id={self.devices.console}{more}",
+            "-chardev", f"socket,id=talk,fd={talk}", "-device", "virtconsole,chardev=talk",
+        ]  # fmt: skip
+
+    def start(self) -> None:
+        super().start()
+        self.talk.start()
+
+    def stop(self) -> None:
+        super().stop()
+        self.talk.close()
+
+    def ping(self, card: str, count: int = 3, size: int = 56) -> dict:
+        cable = self.cables[card]
+        return ping_both_ways(self, cable.host, cable.guest, count, size)
+
+
+def ping_both_ways(guest: Guest, host: str, address: str, count: int = 3, size: int = 56) -> dict:
+    options = f"-c {count} -i 0.1 -W 20 -s {size}"
+    return {
+        "to guest": run("busybox", "ping", *options.split(), address),
+        "to host": guest.check(f"ping {options} {host}"),
+    }
