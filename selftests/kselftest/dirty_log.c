@@ -102,7 +102,7 @@ static void transmit_step(struct world* world, const struct net_shape* shape) {
     net_show(queue);
 
     dirty_begin(&world->dirty);
-    dirty_expect_ring(&world->dirty, queue);
+    dirty_expect_ring(&world->dirty, &queue->driver);
     require_ok(vhost_set_backend(&net->dev, NET_TX, world->live.tap.fd));
     while (queue->driver.in_flight) {
         require(net_reap_sent(net) >= 0, "the device broke the transmit ring");
@@ -144,7 +144,7 @@ static void expect_received(struct world* world) {
     struct net_queue* queue = &world->live.net.queue[NET_RX];
     static bool still[COUNT(world->used)];
 
-    dirty_expect_ring(&world->dirty, queue);
+    dirty_expect_ring(&world->dirty, &queue->driver);
     buffers_out(queue, still);
     for (u32 i = 0; i < queue->driver.setup.num; i++) {
         const struct net_buf* buf = &queue->bufs[i];

@@ -38,17 +38,7 @@ void dirty_close(struct dirty_pages* dirty) {
 }
 
 void dirty_ring_addr(const struct net_queue* queue, u64 log, struct vhost_vring_addr* addr) {
-    struct vq_setup setup;
-
-    fd_describe(&queue->driver, &setup);
-    *addr = (struct vhost_vring_addr){
-        .index = queue->vhost.index,
-        .flags = log ? 1U << VHOST_VRING_F_LOG : 0,
-        .desc_user_addr = (unsigned long)setup.desc,
-        .avail_user_addr = (unsigned long)setup.driver,
-        .used_user_addr = (unsigned long)setup.device,
-        .log_guest_addr = log,
-    };
+    vhost_ring_addr(queue->vhost.index, &queue->driver, log, addr);
 }
 
 void dirty_log_ring(const struct dirty_pages* dirty, const struct net_queue* queue) {
@@ -91,8 +81,7 @@ void dirty_expect(struct dirty_pages* dirty, const void* at, size_t bytes) {
         dirty->expected[i] = true;
 }
 
-void dirty_expect_ring(struct dirty_pages* dirty, const struct net_queue* queue) {
-    const struct fake_driver* driver = &queue->driver;
+void dirty_expect_ring(struct dirty_pages* dirty, const struct fake_driver* driver) {
     const u8* base = dirty->mem->base;
 
     /* Areas are whole pages, one behind the other. */

@@ -39,7 +39,7 @@ void dirty_ring_addr(const struct net_queue* queue, u64 log, struct vhost_vring_
 void dirty_begin(struct dirty_pages* dirty);
 void dirty_expect(struct dirty_pages* dirty, const void* at, size_t bytes);
 /* What the device writes of a queue's ring. */
-void dirty_expect_ring(struct dirty_pages* dirty, const struct net_queue* queue);
+void dirty_expect_ring(struct dirty_pages* dirty, const struct fake_driver* driver);
 
 bool dirty_changed(const struct dirty_pages* dirty, u32 page);
 bool dirty_logged_at(const struct dirty_pages* dirty, u64 guest);

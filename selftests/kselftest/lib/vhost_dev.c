@@ -264,22 +264,28 @@ u32 vhost_driver_base(const struct fake_driver* driver) {
            (u32)driver->used_wrap << 31;
 }
 
-int vhost_queue_place(const struct vhost_queue* queue, const struct fake_driver* driver,
-                      u64 log_addr) {
+void vhost_ring_addr(u32 index, const struct fake_driver* driver, u64 log_addr,
+                     struct vhost_vring_addr* addr) {
     struct vq_setup setup;
-    struct vhost_vring_addr addr;
-    int ret;
 
     fd_describe(driver, &setup);
-    addr = (struct vhost_vring_addr){
-        .index = queue->index,
+    *addr = (struct vhost_vring_addr){
+        .index = index,
         .flags = log_addr ? 1U << VHOST_VRING_F_LOG : 0,
         .desc_user_addr = (unsigned long)setup.desc,
         .avail_user_addr = (unsigned long)setup.driver,
         .used_user_addr = (unsigned long)setup.device,
         .log_guest_addr = log_addr,
     };
-    ret = vhost_set_num(queue->dev, queue->index, setup.num);
+}
+
+int vhost_queue_place(const struct vhost_queue* queue, const struct fake_driver* driver,
+                      u64 log_addr) {
+    struct vhost_vring_addr addr;
+    int ret;
+
+    vhost_ring_addr(queue->index, driver, log_addr, &addr);
+    ret = vhost_set_num(queue->dev, queue->index, driver->setup.num);
     if (!ret)
         ret = vhost_set_base(queue->dev, queue->index, vhost_driver_base(driver));
     if (!ret)

@@ -121,6 +121,10 @@ int vhost_queue_place(const struct vhost_queue* queue, const struct fake_driver*
                       u64 log_addr);
 void vhost_queue_close(struct vhost_queue* queue);
 
+/* What VHOST_SET_VRING_ADDR wants; log_addr as above. */
+void vhost_ring_addr(u32 index, const struct fake_driver* driver, u64 log_addr,
+                     struct vhost_vring_addr* addr);
+
 /* Where a fake driver stands, in the form of VHOST_SET_VRING_BASE. */
 u32 vhost_driver_base(const struct fake_driver* driver);
 
