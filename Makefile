@@ -68,6 +68,9 @@ bench: setup ## measure the engine: nanoseconds and instructions per chain
 bench-net: setup ## measure /dev/vireo-net beside the kernel's /dev/vhost-net: instructions per packet, in the lab
 	@selftests/bench/net/run $(if $(filter-out 6.1,$(KVER)),--kernel $(KVER))
 
+bench-blk: setup ## measure /dev/vireo-blk beside io_uring and userspace: instructions per request, in the lab
+	@selftests/bench/blk/run $(if $(filter-out 6.1,$(KVER)),--kernel $(KVER))
+
 bench-boot: setup ## measure the boot of a guest beside QEMU: instructions to its first line, memory, in the lab
 	@selftests/bench/boot/run $(if $(filter-out 6.1,$(KVER)),--kernel $(KVER))
 
@@ -94,5 +97,5 @@ clean: ## remove build/
 distclean: clean ## remove build/, and the kernels, guests and objects cached outside the checkout
 	@rm -rf "$(CACHE)"/{ccache,kernels,guest,lab,style,fresh,vringh-*}
 
-.PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz fuzz-ioctl coverage bench bench-net bench-boot \
-	style install uninstall setup clean distclean
+.PHONY: help demo check check-fast check-full check-fresh modules vmm lab load unload fuzz fuzz-ioctl coverage bench bench-net bench-blk \
+	bench-boot style install uninstall setup clean distclean

@@ -44,7 +44,7 @@ def _logged(log: Path, *command) -> None:
 
 
 def run(kernel: str, mitigations: str, driver: Path, cells: list[Cell], out: Path, qemu: str = "",
-        after: str = "") -> list[dict]:  # fmt: skip
+        after: str = "", inside: Path = NET / "inside") -> list[dict]:  # fmt: skip
     """The answers to the cells, in their order. The shell command after them, if any, runs in the lab too."""
     out.mkdir(parents=True, exist_ok=True)
     table = out / "cells"
@@ -53,11 +53,11 @@ def run(kernel: str, mitigations: str, driver: Path, cells: list[Cell], out: Pat
                "--no-kmemleak", f"--append={MITIGATIONS[mitigations]}"]  # fmt: skip
     if qemu:
         command.append(f"--qemu={qemu}")
-    inside = f'"{NET}/inside" "{driver}" "{table}"'
+    script = f'"{inside}" "{driver}" "{table}"'
     if after:
-        inside += f"; status=$?; {after}; exit $status"
+        script += f"; status=$?; {after}; exit $status"
     with open(out / "answers", "w", encoding="utf-8") as file:
-        done = subprocess.run([*command, "--", "bash", "-c", inside],
+        done = subprocess.run([*command, "--", "bash", "-c", script],
                               stdin=subprocess.DEVNULL, stdout=file, check=False)  # fmt: skip
     answers = []
     for line in (out / "answers").read_text().splitlines():
