@@ -27,7 +27,8 @@ constexpr Form kIoThreadForm = {.name = "iothread",
                                 .keys = kIoThreadKeys,
                                 .done = [](Draft& draft) { draft.builder.add_iothread(draft); }};
 
-constexpr const Form* kDeviceForms[] = {&kNicForm,       &kDiskForm,    &kRngForm,
+constexpr const Form* kDeviceForms[] = {&kNicForm,       &kE1000Form,   &kRtl8139Form,
+                                        &kRtl8139CForm,  &kDiskForm,    &kRngForm,
                                         &kSerialBusForm, &kConsoleForm, &kPortForm};
 constexpr const Form* kObjectForms[] = {&kRngObjectForm, &kIoThreadForm};
 

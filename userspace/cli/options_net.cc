@@ -40,11 +40,12 @@ constexpr Key kTapKeys[] = {
      set<&Draft::netdev, &NetdevOptions::iothread>},
 };
 
-void set_model(Draft& draft, const Value&) {
-    draft.nic.model = "virtio-net-pci"; // all that there is, by two names
+// virtio has two names.
+void set_model(Draft& draft, const Value& value) {
+    draft.nic.model = value.text == "virtio" ? "virtio-net-pci" : value.text;
 }
 
-constexpr std::string_view kModels = "virtio-net-pci|virtio";
+constexpr std::string_view kModels = "virtio-net-pci|virtio|e1000|rtl8139|rtl8139c";
 
 constexpr Key kOldNicKeys[] = {
     {"model", word(kModels), "what the guest sees; model=? lists them", set_model},
@@ -60,6 +61,19 @@ constexpr Key kJoinedNicKeys[] = {
     {"mac", mac(), "its address (52:54:00:12:34:56 and on)", set<&Draft::nic, &NicOptions::mac>},
     {"id", id(), "its name", set<&Draft::nic, &NicOptions::id>},
 };
+
+constexpr Key kEmulatedNicKeys[] = {
+    {"id", id(), "its name (netdev's)", set<&Draft::nic, &NicOptions::id>},
+    {"netdev", id(), "the host's side", set<&Draft::nic, &NicOptions::netdev>},
+    {"mac", mac(), "its address (52:54:00:12:34:56 and on)", set<&Draft::nic, &NicOptions::mac>},
+};
+
+// The model is the form's name, with which the option begins.
+template <const Form& kForm>
+void add_emulated(Draft& draft) {
+    draft.nic.model = kForm.name;
+    draft.builder.add_nic(draft);
+}
 
 constexpr Key kNicKeys[] = {
     {"id", id(), "its name (netdev's)", set<&Draft::nic, &NicOptions::id>},
@@ -145,6 +159,20 @@ constexpr Option kOptions[] = {
 };
 
 } // namespace
+
+constinit const Form kE1000Form = {.name = "e1000",
+                                   .help = "network card: Intel 82540EM, gigabit, with offloads",
+                                   .keys = kEmulatedNicKeys,
+                                   .done = add_emulated<kE1000Form>};
+
+constinit const Form kRtl8139Form = {.name = "rtl8139",
+                                     .help = "network card: Realtek RTL8139C+",
+                                     .keys = kEmulatedNicKeys,
+                                     .done = add_emulated<kRtl8139Form>};
+constinit const Form kRtl8139CForm = {.name = "rtl8139c",
+                                      .help = "the same before the C+, for older drivers",
+                                      .keys = kEmulatedNicKeys,
+                                      .done = add_emulated<kRtl8139CForm>};
 
 constinit const Form kNicForm = {.name = "virtio-net-pci",
                                  .help = "network card",

@@ -29,6 +29,12 @@ std::string hint(std::string_view word, const std::vector<std::string_view>& kno
     return all;
 }
 
+// "; did you mean e1000?", if that is near.
+std::string meant(const Type& type, std::string_view text) {
+    const auto word = type.kind == Type::Kind::kWord ? nearest(text, split_words(type.words)) : "";
+    return word.empty() ? "" : fmt::format("; did you mean {}?", word);
+}
+
 // The key that a bare word names, and what it says: "server" is server=on, "nowait" is wait=off.
 const Key* bare_flag(const Form& form, std::string_view word, std::string& value) {
     const auto flag_named = [&](std::string_view name) -> const Key* {
@@ -50,7 +56,8 @@ std::string set_key(const Key& key, Draft& draft, std::string_view text) {
     }
     const auto value = read_value(key.type, text);
     if (!value) {
-        throw_usage("{}: {} is {}", draft.where, key.name, accepted(key.type));
+        throw_usage("{}: {} is {}{}", draft.where, key.name, accepted(key.type),
+                    meant(key.type, text));
     }
     key.set(draft, *value);
     return {};

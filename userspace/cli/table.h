@@ -111,7 +111,8 @@ std::span<const Option> device_options();
 std::span<const Option> control_options();
 
 // Forms of -device, each in the part of its subject.
-extern const Form kNicForm, kDiskForm, kRngForm, kSerialBusForm, kConsoleForm, kPortForm;
+extern const Form kNicForm, kE1000Form, kRtl8139Form, kRtl8139CForm, kDiskForm, kRngForm,
+    kSerialBusForm, kConsoleForm, kPortForm;
 
 // Properties of every virtio device.
 inline constexpr Key kVirtioKeys[] = {

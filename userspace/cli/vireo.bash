@@ -24,8 +24,8 @@ _vireo_forms() { # OPTION
     -netdev) echo 'tap' ;;
     -net) echo 'nic tap none' ;;
     -nic) echo 'tap none' ;;
-    -device) echo 'virtio-net-pci virtio-blk-pci virtio-rng-pci virtio-serial-pci virtconsole
-        virtserialport' ;;
+    -device) echo 'virtio-net-pci e1000 rtl8139 rtl8139c virtio-blk-pci virtio-rng-pci
+        virtio-serial-pci virtconsole virtserialport' ;;
     -object) echo 'rng-random iothread' ;;
     -chardev) echo 'stdio socket pty file null' ;;
     esac
@@ -48,6 +48,9 @@ _vireo_keys() { # OPTION FORM
         ctrl_vq= csum= guest_csum= host_tso4= host_tso6= host_ufo= host_uso= guest_tso4=
         guest_tso6= guest_ufo= guest_uso4= guest_uso6= packed= event_idx= indirect_desc=
         disable-legacy= disable-modern= vectors=' ;;
+    '-device e1000') echo 'id= netdev= mac=' ;;
+    '-device rtl8139') echo 'id= netdev= mac=' ;;
+    '-device rtl8139c') echo 'id= netdev= mac=' ;;
     '-device virtio-blk-pci') echo 'id= drive= serial= num-queues= queue-size=
         logical_block_size= iothread= packed= event_idx= indirect_desc= disable-legacy=
         disable-modern= vectors=' ;;
@@ -81,14 +84,14 @@ _vireo_values() { # OPTION FORM KEY
     '-netdev tap vnet_hdr') echo 'on off' ;;
     '-netdev tap vhost') echo 'off on try' ;;
     '-netdev tap vhostdev') echo '@file' ;;
-    '-net nic model') echo 'virtio-net-pci virtio' ;;
+    '-net nic model') echo 'virtio-net-pci virtio e1000 rtl8139 rtl8139c' ;;
     '-net tap create') echo 'on off' ;;
     '-net tap script') echo '@file' ;;
     '-net tap downscript') echo '@file' ;;
     '-net tap vnet_hdr') echo 'on off' ;;
     '-net tap vhost') echo 'off on try' ;;
     '-net tap vhostdev') echo '@file' ;;
-    '-nic tap model') echo 'virtio-net-pci virtio' ;;
+    '-nic tap model') echo 'virtio-net-pci virtio e1000 rtl8139 rtl8139c' ;;
     '-nic tap create') echo 'on off' ;;
     '-nic tap script') echo '@file' ;;
     '-nic tap downscript') echo '@file' ;;

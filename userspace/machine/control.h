@@ -62,6 +62,7 @@ public:
         std::string model;
         uint64_t features; // negotiated; 0 without a driver
         std::vector<Queue> queues;
+        std::vector<Counter> counters = {}; // of the whole; an emulated device has some
     };
 
     virtual ~MachineControl() = default;

@@ -6,10 +6,44 @@
 #include "base/error.h"
 #include "block/block_device.h"
 #include "console/console_device.h"
+#include "emulated/nic/models.h"
 #include "net/net_card.h"
+#include "net/tap.h"
 #include "rng/rng_device.h"
 
 namespace vireo {
+
+namespace {
+
+constexpr std::string_view kVirtioNic = "virtio-net-pci";
+
+// As those of a virtio card: queue 0 receives, queue 1 transmits.
+MachineControl::Queue describe(unsigned index, const NetCounters& counters) {
+    return {.index = index,
+            .path = "emulated",
+            .counters = {{"packets", counters.packets},
+                         {"bytes", counters.bytes},
+                         {"drops", counters.drops},
+                         {"filtered", counters.filtered},
+                         {"stalls", counters.stalls},
+                         {"errors", counters.errors}}};
+}
+
+MachineControl::Device describe(const std::string& id, const std::string& model,
+                                const EmulatedNic& card) {
+    MachineControl::Device device = {
+        .id = id,
+        .model = model,
+        .features = 0,
+        .queues = {describe(0, card.received()), describe(1, card.sent())},
+    };
+    for (const EmulatedNic::Counter& counter : card.counters()) {
+        device.counters.push_back({counter.name, counter.value});
+    }
+    return device;
+}
+
+} // namespace
 
 Devices::Devices(const MachineOptions& options, const GuestMemory& memory, EventLoop& main,
                  Board& board, Reports reports)
@@ -31,6 +65,10 @@ Devices::~Devices() {
         board_.pci().remove(*entry.transport);
         entry.transport.reset();
         entry.device.reset();
+    }
+    for (Nic& nic : nics_) {
+        board_.pci().remove(*nic.card);
+        nic.card.reset();
     }
     board_.remove_serials();
     for (auto& [id, chardev] : chardevs_) {
@@ -89,6 +127,10 @@ void Devices::add_cards(const MachineOptions& options) {
     unsigned number = 0;
     for (const NicOptions& nic : options.nics) {
         const auto netdev = std::ranges::find(options.netdevs, nic.netdev, &NetdevOptions::id);
+        if (nic.model != kVirtioNic) {
+            add_emulated(nic, *netdev, number++);
+            continue;
+        }
         std::vector<EventLoop*> loops;
         for (unsigned pair = 0; pair < (netdev->iothread.empty() ? netdev->queues : 1); pair++) {
             loops.push_back(
@@ -98,6 +140,30 @@ void Devices::add_cards(const MachineOptions& options) {
         NetDevice* card = device.get();
         add(nic.id, nic.model, std::move(device), card, nic.virtio);
     }
+}
+
+// One queue pair of the host's is all that these have.
+void Devices::add_emulated(const NicOptions& nic, const NetdevOptions& netdev, unsigned number) {
+    if (netdev.vhost == VhostMode::kOn) {
+        throw_usage(
+            "-netdev tap,id={},vhost=on: the kernel runs virtio cards, and {} is none; use "
+            "vhost=off, or model virtio-net-pci",
+            netdev.id, nic.model);
+    }
+    auto endpoint = std::make_unique<TapEndpoint>(netdev);
+    const MacAddress mac = choose_mac(nic, *endpoint, number);
+    auto card = make_emulated_nic(nic.model, {.slot = board_.pci().take_slot(),
+                                              .memory = memory_,
+                                              .main = main_,
+                                              .loop = loop_for(netdev.iothread, nic.id),
+                                              .endpoint = std::move(endpoint),
+                                              .mac = mac});
+    if (!card) {
+        throw_usage("-device {}: there is no such network card", nic.model);
+    }
+    board_.pci().add(*card);
+    card->resume();
+    nics_.push_back({nic.id, nic.model, std::move(card)});
 }
 
 void Devices::add_disks(const MachineOptions& options) {
@@ -137,11 +203,17 @@ void Devices::pause() {
     for (const Entry& entry : entries_) {
         entry.transport->pause();
     }
+    for (const Nic& nic : nics_) {
+        nic.card->pause();
+    }
 }
 
 void Devices::resume() {
     for (const Entry& entry : entries_) {
         entry.transport->resume();
+    }
+    for (const Nic& nic : nics_) {
+        nic.card->resume();
     }
 }
 
@@ -166,7 +238,15 @@ std::vector<MachineControl::Device> Devices::list() const {
         }
         devices.push_back(std::move(device));
     }
+    for (const Nic& nic : nics_) {
+        devices.push_back(describe(nic.id, nic.model, *nic.card));
+    }
     return devices;
+}
+
+Devices::Nic* Devices::emulated(const std::string& id) {
+    const auto nic = std::ranges::find(nics_, id, &Nic::id);
+    return nic == nics_.end() ? nullptr : &*nic;
 }
 
 NetDevice& Devices::card(const std::string& id) {
@@ -181,12 +261,19 @@ NetDevice& Devices::card(const std::string& id) {
 }
 
 void Devices::set_link(const std::string& id, bool up) {
+    if (const Nic* nic = emulated(id)) {
+        nic->card->set_link(up);
+        return;
+    }
     NetDevice& device = card(id);
     const std::lock_guard lock(device.lock());
     device.set_link(up);
 }
 
 void Devices::set_path(const std::string& id, const std::string& path) {
+    if (const Nic* nic = emulated(id)) {
+        throw_usage("\"{}\" is an {}, which is emulated and has no other path", id, nic->model);
+    }
     NetDevice& device = card(id);
     if (path != "user" && path != "vhost") {
         throw_usage("path \"{}\": \"user\" or \"vhost\" are known", path);

@@ -10,6 +10,7 @@
 
 #include "base/event_loop.h"
 #include "console/chardev.h"
+#include "emulated/nic/nic.h"
 #include "machine/board.h"
 #include "machine/control.h"
 #include "machine/options.h"
@@ -61,6 +62,11 @@ private:
         NetDevice* card; // the same, if it is one
         std::unique_ptr<VirtioPci> transport;
     };
+    // A card that is emulated register by register.
+    struct Nic {
+        std::string id, model;
+        std::unique_ptr<EmulatedNic> card;
+    };
     struct Chardev {
         std::unique_ptr<CharBackend> backend;
         EventLoop* loop; // that it belongs to
@@ -76,9 +82,11 @@ private:
              NetDevice* card, const VirtioOptions& options);
     void add_chardevs(const MachineOptions& options);
     void add_cards(const MachineOptions& options);
+    void add_emulated(const NicOptions& nic, const NetdevOptions& netdev, unsigned number);
     void add_disks(const MachineOptions& options);
     void add_consoles(const MachineOptions& options);
     void add_rngs(const MachineOptions& options);
+    Nic* emulated(const std::string& id);
     NetDevice& card(const std::string& id);
 
     const GuestMemory& memory_;
@@ -90,6 +98,7 @@ private:
     std::unique_ptr<LoopThread> slow_;               // of consoles and entropy sources
     std::map<std::string, Chardev> chardevs_;
     std::vector<Entry> entries_;
+    std::vector<Nic> nics_;
 };
 
 } // namespace vireo

@@ -140,6 +140,9 @@ json counters(MachineControl& machine, const json& arguments) {
                            {"model", device.model},
                            {"features", device.features},
                            {"queues", std::move(queues)}});
+        for (const auto& counter : device.counters) {
+            devices.back()["counters"][counter.name] = counter.value;
+        }
     }
     return devices;
 }

@@ -13,26 +13,6 @@ namespace {
 // The range that QEMU takes: locally administered addresses that begin 52:54:00.
 constexpr MacAddress kFirstMac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
 
-MacAddress choose_mac(const NicOptions& nic, const NetEndpoint& endpoint, unsigned number) {
-    if (nic.mac) {
-        if ((*nic.mac)[0] & 1) {
-            throw_usage(
-                "-device {},mac=: a multicast address cannot be a card's own; its first "
-                "byte has to be even",
-                nic.model);
-        }
-        return *nic.mac;
-    }
-    if (endpoint.mac()) {
-        return *endpoint.mac();
-    }
-    MacAddress mac = kFirstMac;
-    const unsigned last = mac[4] << 8 | mac[5];
-    mac[4] = static_cast<uint8_t>((last + number) >> 8);
-    mac[5] = static_cast<uint8_t>(last + number);
-    return mac;
-}
-
 const char* mode_word(VhostMode mode) {
     switch (mode) {
         case VhostMode::kOn:
@@ -63,6 +43,26 @@ VhostDevice open_vhost(const NetdevOptions& netdev, unsigned pair) {
 }
 
 } // namespace
+
+MacAddress choose_mac(const NicOptions& nic, const NetEndpoint& endpoint, unsigned number) {
+    if (nic.mac) {
+        if ((*nic.mac)[0] & 1) {
+            throw_usage(
+                "-device {},mac=: a multicast address cannot be a card's own; its first "
+                "byte has to be even",
+                nic.model);
+        }
+        return *nic.mac;
+    }
+    if (endpoint.mac()) {
+        return *endpoint.mac();
+    }
+    MacAddress mac = kFirstMac;
+    const unsigned last = mac[4] << 8 | mac[5];
+    mac[4] = static_cast<uint8_t>((last + number) >> 8);
+    mac[5] = static_cast<uint8_t>(last + number);
+    return mac;
+}
 
 std::unique_ptr<NetDevice> make_net_card(const GuestMemory& memory, EventLoop& main,
                                          const std::vector<EventLoop*>& loops,

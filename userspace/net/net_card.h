@@ -12,6 +12,10 @@
 
 namespace vireo {
 
+// The address that a card was given, else the host's wish, else one by its number. Throws
+// UsageError.
+MacAddress choose_mac(const NicOptions& nic, const NetEndpoint& endpoint, unsigned number);
+
 // A network card as the command line asks for it, with its tap, on the path that `vhost` says.
 // `number` counts the machine's cards, for the address of those that were given none. `loops`:
 // those that run its queue pairs on the user path; one for each pair, or fewer. On the main thread.

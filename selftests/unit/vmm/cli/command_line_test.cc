@@ -106,6 +106,18 @@ TEST(CommandLine, TheOldSpellingPairsInOrder) {
     EXPECT_EQ(m.netdevs[1].vhost, VhostMode::kOn);
 }
 
+TEST(CommandLine, EmulatedCards) {
+    const auto m = machine(
+        "-netdev tap,id=a -device e1000,netdev=a,mac=52:54:00:00:00:01 "
+        "-net nic,model=rtl8139c -net tap -nic tap,model=rtl8139");
+    ASSERT_EQ(m.nics.size(), 3u);
+    EXPECT_EQ(m.nics[0].model, "e1000");
+    EXPECT_EQ(m.nics[0].netdev, "a");
+    EXPECT_EQ(m.nics[0].mac->at(5), 1);
+    EXPECT_EQ(m.nics[1].model, "rtl8139c");
+    EXPECT_EQ(m.nics[2].model, "rtl8139");
+}
+
 TEST(CommandLine, SpellingsMix) {
     const auto m = machine(
         "-nic tap,ifname=a,mac=52:54:00:00:00:07 -net nic,netdev=net0 -netdev tap,id=net0,ifname=b "
@@ -259,7 +271,8 @@ TEST(CommandLine, Help) {
     EXPECT_NE(read("-device virtio-net-pci,help").print.find("host_mtu="), std::string::npos);
     EXPECT_NE(read("-netdev tap,?").print.find("vhostdev="), std::string::npos);
     EXPECT_NE(read("-m help").print.find("hugetlb="), std::string::npos);
-    EXPECT_EQ(read("-net nic,model=?").print, "model is one of\n  virtio-net-pci\n  virtio\n");
+    EXPECT_EQ(read("-net nic,model=?").print,
+              "model is one of\n  virtio-net-pci\n  virtio\n  e1000\n  rtl8139\n  rtl8139c\n");
     EXPECT_EQ(read("-net nic,model=help").print, read("-net nic,model=?").print);
 }
 

@@ -62,9 +62,11 @@ constexpr Wrong kValues[] = {
     {"-netdev id=n,tap", "-netdev id=n,tap: begins with the kind; known are tap"},
     {"-device virtio-net,netdev=n",
      "-device virtio-net,netdev=n: virtio-net is unknown; did you mean virtio-net-pci?"},
-    {"-device e1000",
-     "-device e1000: e1000 is unknown; known are virtio-net-pci, virtio-blk-pci, "
-     "virtio-rng-pci, virtio-serial-pci, virtconsole, virtserialport"},
+    {"-device e100", "-device e100: e100 is unknown; did you mean e1000?"},
+    {"-device sb16",
+     "-device sb16: sb16 is unknown; known are virtio-net-pci, e1000, rtl8139, rtl8139c, "
+     ""
+     "virtio-blk-pci, virtio-rng-pci, virtio-serial-pci, virtconsole, virtserialport"},
     {"-device virtio-net-pci,mac=ff:ff:ff:ff:ff:ff",
      "-device virtio-net-pci,mac=ff:ff:ff:ff:ff:ff: mac is the address of one card, such as "
      "52:54:00:12:34:56"},
@@ -72,7 +74,9 @@ constexpr Wrong kValues[] = {
      "-device virtio-net-pci,host_mtu=60: host_mtu is a number from 68 to 65535"},
     {"-device virtio-net-pci,queue_size=300",
      "-device virtio-net-pci,queue_size=300: queue_size is 64, 128, 256, 512 or 1024"},
-    {"-net nic,model=ne2k", "-net nic,model=ne2k: model is virtio-net-pci or virtio"},
+    {"-net nic,model=e100",
+     "-net nic,model=e100: model is virtio-net-pci, virtio, e1000, rtl8139 or rtl8139c; did you "
+     "mean e1000?"},
     {"-drive if=scsi,file=a", "-drive if=scsi,file=a: if is virtio or none"},
     {"-drive file=", "-drive file=: file is the name of a file"},
     {"-serial com1",

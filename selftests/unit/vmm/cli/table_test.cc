@@ -103,6 +103,16 @@ TEST(Table, BashCompletes) {
     EXPECT_EQ(completed("-append x"), "\n");
 }
 
+// What a card may be called is the same in all three spellings.
+TEST(Table, EveryCardIsADevice) {
+    for (const auto& [option, form] : {std::pair("net", "nic"), std::pair("nic", "tap")}) {
+        const Key* model = find_option(option)->find(form)->find("model");
+        for (const auto word : split_words(model->type.words)) {
+            EXPECT_TRUE(word == "virtio" || find_option("device")->find(word)) << word;
+        }
+    }
+}
+
 // Options begin an item of their own in the manual page; keys are in bold.
 TEST(Table, TheManualPageHasEverything) {
     const auto page = contents(top() / "Documentation/man/vireo.1");

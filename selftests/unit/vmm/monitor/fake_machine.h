@@ -25,7 +25,8 @@ public:
                  "virtio-net-pci",
                  1ull << 32,
                  {{0, "vhost", {{"kicks", 3}, {"chains", 1ull << 40}}}, {1, "vhost", {}}}},
-                {"rng0", "virtio-rng-pci", 0, {{0, "", {}}}}};
+                {"rng0", "virtio-rng-pci", 0, {{0, "", {}}}},
+                {"nic0", "e1000", 0, {{0, "emulated", {}}}, {{"traps", 5}, {"interrupts", 2}}}};
     }
 
     void stop() override {

@@ -179,8 +179,11 @@ TEST_F(Qmp, Counts) {
     const std::string rng =
         "{\"device\":\"rng0\",\"features\":0,\"model\":\"virtio-rng-pci\",\"queues\":["
         "{\"counters\":{},\"index\":0,\"path\":\"\"}]}";
+    const std::string nic =
+        "{\"counters\":{\"interrupts\":2,\"traps\":5},\"device\":\"nic0\",\"features\":0,"
+        "\"model\":\"e1000\",\"queues\":[{\"counters\":{},\"index\":0,\"path\":\"emulated\"}]}";
     EXPECT_EQ(ask(R"({"execute":"x-vireo-counters"})"),
-              "{\"return\":[" + net + "," + rng + "]}\r\n");
+              "{\"return\":[" + net + "," + rng + "," + nic + "]}\r\n");
     EXPECT_EQ(ask(R"({"execute":"x-vireo-counters","arguments":{"device":"rng0"}})"),
               "{\"return\":[" + rng + "]}\r\n");
     EXPECT_EQ(ask(R"({"execute":"x-vireo-counters","arguments":{"device":"disk0"}})"),
