@@ -403,7 +403,7 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "runner",
         "tests of this runner, of the style checks and of the set-up",
-        pytest("runner", "selftests/checks selftests/style selftests/bench/net selftests/bench/boot"),
+        pytest("runner", "selftests/checks selftests/style selftests/bench/net selftests/bench/boot selftests/bench/blk"),
         "junit",
         budget=15,
         level="fast",
