@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <numeric>
+#include <span>
 #include <string_view>
 
 #include "base/error.h"
@@ -17,6 +19,9 @@ namespace {
 using aml::Bytes;
 
 constexpr unsigned kHeaderSize = 36;
+constexpr unsigned kHeaderChecksum = 9;
+constexpr unsigned kFadtDsdt = 40, kFadtXDsdt = 140; // 4 and 8 bytes
+constexpr uint64_t kAboveEcam = layout::kEcam + PciHost::kEcamSize;
 
 class Table {
 public:
@@ -46,9 +51,9 @@ public:
     }
     void grow(unsigned size) { bytes_.resize(size); }
 
+    // The checksum is made when it is known where the table is.
     Bytes finish() {
         set(4, bytes_.size(), 4);
-        set(9, static_cast<uint8_t>(-std::accumulate(bytes_.begin(), bytes_.end(), 0u)), 1);
         return std::move(bytes_);
     }
 
@@ -63,7 +68,7 @@ Bytes fadt(uint64_t dsdt) {
     constexpr unsigned kSize = 276;
     Table t("FACP", 6);
     t.grow(kSize);
-    t.set(40, dsdt, 4);
+    t.set(kFadtDsdt, dsdt, 4);
     t.set(45, 4, 1); // preferred profile: enterprise server
     t.set(46, layout::kAcpiLine, 2);
     // No way into ACPI mode and out of it (SMI_CMD is 0): it is always on.
@@ -85,7 +90,7 @@ Bytes fadt(uint64_t dsdt) {
     t.set(120, layout::kResetPort, 8);
     t.set(128, 0x06, 1); // what it is to be told: reset of the whole machine
     t.set(131, 5, 1);    // minor version
-    t.set(140, dsdt, 8);
+    t.set(kFadtXDsdt, dsdt, 8);
     const auto register_block = [&t](unsigned offset, unsigned size, uint64_t port) {
         t.set(offset, kPorts, 1);
         t.set(offset + 1, 8 * size, 1);
@@ -180,6 +185,8 @@ Bytes dsdt(const AcpiMachine& machine) {
                           aml::port_window(0x0000, 0x0cf7),
                           aml::port_window(0x0d00, 0xffff),
                           aml::memory_window(machine.pci.memory32.start, machine.pci.memory32.size),
+                          // Here a PC's firmware puts BARs, from above.
+                          aml::memory_window(kAboveEcam, layout::kIoApic - kAboveEcam),
                           aml::memory_window(machine.pci.memory64.start, machine.pci.memory64.size),
                       })),
         });
@@ -207,44 +214,86 @@ Bytes dsdt(const AcpiMachine& machine) {
     return t.finish();
 }
 
-Bytes xsdt(std::initializer_list<uint64_t> tables) {
-    Table t("XSDT", 1);
-    for (const uint64_t table : tables) {
-        t.value(table, 8);
-    }
-    return t.finish();
-}
-
 constexpr unsigned kRsdpSize = 36;
+constexpr unsigned kRsdpXsdt = 24; // 8 bytes
 
-// 5.2.5.3
-Bytes rsdp(uint64_t xsdt) {
+// 5.2.5.3: the first checksum is of what ACPI 1.0 has, the second of all.
+constexpr AcpiTables::Checksum kRsdpChecksums[] = {{8, 0, 20}, {32, 0, kRsdpSize}};
+
+Bytes rsdp() {
     Bytes bytes(kRsdpSize);
     memcpy(&bytes[0], "RSD PTR ", 8);
     memcpy(&bytes[9], "VIREO ", 6);
     bytes[15] = 2;
     bytes[20] = kRsdpSize;
-    memcpy(&bytes[24], &xsdt, sizeof(xsdt));
-    bytes[8] = static_cast<uint8_t>(-std::accumulate(bytes.begin(), bytes.begin() + 20, 0u));
-    bytes[32] = static_cast<uint8_t>(-std::accumulate(bytes.begin(), bytes.end(), 0u));
     return bytes;
+}
+
+void add(std::span<uint8_t> to, uint64_t value, unsigned size) {
+    uint64_t sum = 0;
+    memcpy(&sum, to.data(), size);
+    sum += value;
+    memcpy(to.data(), &sum, size);
+}
+
+void set_checksum(Bytes& bytes, const AcpiTables::Checksum& sum) {
+    bytes.at(sum.at) = 0;
+    const auto first = bytes.begin() + sum.start;
+    bytes.at(sum.at) = static_cast<uint8_t>(-std::accumulate(first, first + sum.length, 0u));
 }
 
 } // namespace
 
-std::vector<uint8_t> acpi_tables(const AcpiMachine& machine, uint64_t base) {
-    Bytes all(kRsdpSize);
+AcpiTables build_acpi(const AcpiMachine& machine) {
+    AcpiTables all;
+    Bytes& bytes = all.tables;
     const auto place = [&](const Bytes& table) {
-        all.resize((all.size() + 15) & ~size_t{15});
-        const uint64_t address = base + all.size();
-        all.insert(all.end(), table.begin(), table.end());
-        return address;
+        bytes.resize((bytes.size() + 15) & ~size_t{15});
+        const auto offset = static_cast<uint32_t>(bytes.size());
+        bytes.insert(bytes.end(), table.begin(), table.end());
+        all.checksums.push_back(
+            {offset + kHeaderChecksum, offset, static_cast<uint32_t>(table.size())});
+        return offset;
     };
-    const uint64_t root =
-        place(xsdt({place(fadt(place(dsdt(machine)))), place(madt(machine.cpus)), place(mcfg())}));
-    const Bytes first = rsdp(root);
-    std::copy(first.begin(), first.end(), all.begin());
+    const uint32_t described = place(dsdt(machine));
+    const uint32_t fixed = place(fadt(described));
+    all.pointers.push_back({fixed + kFadtDsdt, 4});
+    all.pointers.push_back({fixed + kFadtXDsdt, 8});
+
+    Table root("XSDT", 1);
+    const uint32_t children[] = {fixed, place(madt(machine.cpus)), place(mcfg())};
+    for (const uint32_t child : children) {
+        root.value(child, 8);
+    }
+    const uint32_t top = place(root.finish());
+    for (uint32_t i = 0; i < std::size(children); i++) {
+        all.pointers.push_back({top + kHeaderSize + 8 * i, 8});
+    }
+
+    all.rsdp = rsdp();
+    add(std::span(all.rsdp).subspan(kRsdpXsdt), top, 8);
+    all.rsdp_pointer = {kRsdpXsdt, 8};
+    all.rsdp_checksums = kRsdpChecksums;
     return all;
+}
+
+std::vector<uint8_t> acpi_tables(const AcpiMachine& machine, uint64_t base) {
+    AcpiTables all = build_acpi(machine);
+    Bytes bytes = std::move(all.rsdp);
+    bytes.resize((bytes.size() + 15) & ~size_t{15});
+    const uint64_t place = base + bytes.size();
+    for (const AcpiTables::Pointer& pointer : all.pointers) {
+        add(std::span(all.tables).subspan(pointer.offset), place, pointer.size);
+    }
+    for (const AcpiTables::Checksum& sum : all.checksums) {
+        set_checksum(all.tables, sum);
+    }
+    add(std::span(bytes).subspan(all.rsdp_pointer.offset), place, all.rsdp_pointer.size);
+    for (const AcpiTables::Checksum& sum : all.rsdp_checksums) {
+        set_checksum(bytes, sum);
+    }
+    bytes.insert(bytes.end(), all.tables.begin(), all.tables.end());
+    return bytes;
 }
 
 uint64_t load_acpi(const GuestMemory& memory, const AcpiMachine& machine) {

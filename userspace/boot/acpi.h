@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "boot/aml.h"
@@ -18,6 +19,28 @@ struct AcpiMachine {
     std::array<bool, 4> serials; // which ports there are
     PciWindows pci;              // port window: for BARs; the guest is told of all ports
 };
+
+// The tables before it is known where they will be. What points to a table has its offset in
+// `tables`: whoever places them adds their address to it, and makes the checksums then.
+struct AcpiTables {
+    struct Pointer {
+        uint32_t offset;
+        unsigned size; // bytes
+    };
+    struct Checksum {
+        uint32_t at;            // of the byte
+        uint32_t start, length; // of what it makes 0 together
+    };
+
+    std::vector<uint8_t> rsdp;
+    Pointer rsdp_pointer;
+    std::span<const Checksum> rsdp_checksums; // in this order
+    std::vector<uint8_t> tables;
+    std::vector<Pointer> pointers;
+    std::vector<Checksum> checksums;
+};
+
+AcpiTables build_acpi(const AcpiMachine& machine);
 
 // The tables one after the other, as if at address `base`; the RSDP is the first.
 std::vector<uint8_t> acpi_tables(const AcpiMachine& machine, uint64_t base);

@@ -27,6 +27,9 @@ constexpr uint64_t kIoApic = 0xfec0'0000;
 constexpr uint64_t kLocalApic = 0xfee0'0000;
 
 constexpr uint16_t kCmosPorts = 0x70;
+constexpr uint16_t kPort92 = 0x92;
+constexpr uint16_t kDebugPort = 0x402;
+constexpr uint16_t kFwCfgPorts = 0x510;
 constexpr uint16_t kI8042Data = 0x60;
 constexpr uint16_t kI8042Command = 0x64;
 constexpr uint16_t kSerialPorts[4] = {0x3f8, 0x2f8, 0x3e8, 0x2e8};

@@ -211,12 +211,8 @@ void Builder::add_iothread(Draft& draft) {
     machine_.iothreads.push_back(draft.id);
 }
 
-void Builder::add_serial(Draft& draft, const Value& value) {
+Builder::Serial Builder::read_port(Draft& draft, std::string_view option, std::string_view text) {
     using enum ChardevOptions::Kind;
-    if (serials_.size() == 4) {
-        throw_usage("{}: there are four serial ports already", draft.where);
-    }
-    std::string_view text = value.text;
     const auto take = [&](std::string_view prefix) {
         const bool found = text.starts_with(prefix) && text.size() > prefix.size();
         text.remove_prefix(found ? prefix.size() : 0);
@@ -240,9 +236,35 @@ void Builder::add_serial(Draft& draft, const Value& value) {
         serial.own.reset();
         serial.refers = text;
     } else {
-        throw_usage("{}: -serial is {}", draft.where, accepted(find_option("serial")->type));
+        throw_usage("{}: -{} is {}", draft.where, option, accepted(find_option(option)->type));
     }
-    serials_.push_back(std::move(serial));
+    return serial;
+}
+
+void Builder::add_serial(Draft& draft, const Value& value) {
+    if (serials_.size() == 4) {
+        throw_usage("{}: there are four serial ports already", draft.where);
+    }
+    serials_.push_back(read_port(draft, "serial", value.text));
+}
+
+void Builder::set_debugcon(Draft& draft, const Value& value) {
+    if (debugcon_) {
+        throw_usage("{}: there is one debug port, and {} has it", draft.where, debugcon_->where);
+    }
+    debugcon_ = read_port(draft, "debugcon", value.text);
+}
+
+void Builder::set_boot_order(Draft& draft, const Value& value) {
+    for (const char kind : value.text) {
+        if (!std::string_view("cdn").contains(kind) || std::ranges::count(value.text, kind) > 1) {
+            throw_usage(
+                "{}: order={}: accepted are letters of c (disks), d (CD-ROMs) and n (networks), "
+                "each once",
+                draft.where, value.text);
+        }
+    }
+    machine_.boot_order = value.text;
 }
 
 void Builder::add_monitor(Draft& draft, const Value& value) {

@@ -33,6 +33,8 @@ public:
     void add_rng(Draft& draft);
     void add_iothread(Draft& draft);
     void add_serial(Draft& draft, const Value& value);
+    void set_debugcon(Draft& draft, const Value& value);
+    void set_boot_order(Draft& draft, const Value& value);
     void add_monitor(Draft& draft, const Value& value);
     void add_mon(Draft& draft); // -mon
     void want_serial() { want_serial_ = true; }
@@ -55,7 +57,8 @@ private:
     template <class T>
     using List = std::vector<Placed<T>>;
 
-    // A serial port has a chardev of its own, or refers to one; or neither: -serial none.
+    // A serial port, or the debug port, has a chardev of its own, or refers to one; or neither:
+    // -serial none.
     struct Serial {
         std::optional<ChardevOptions> own;
         std::string refers;
@@ -67,6 +70,7 @@ private:
     void add_device_id(const std::string& id, const std::string& where);
     std::string name_device(const std::string& wanted, std::string_view kind);
 
+    static Serial read_port(Draft& draft, std::string_view option, std::string_view text);
     void pair_old_nics();
     void join_nics();
     void join_disks();
@@ -74,6 +78,7 @@ private:
     void join_rngs();
     void add_default_serial();
     void join_serials();
+    std::string join_port(Serial& port, std::string_view kind);
     void join_monitors();
     Placed<ChardevOptions>& take_chardev(const std::string& id, const std::string& where);
     void check_chardevs() const;
@@ -96,6 +101,7 @@ private:
     List<ConsolePortOptions> ports_;
     List<RngOptions> rng_sources_, rngs_;
     std::vector<Serial> serials_;
+    std::optional<Serial> debugcon_;
     std::vector<std::pair<std::string, std::string>> mons_; // a chardev's id, and where it is named
     std::set<std::string, std::less<>> devices_;            // ids
     bool default_serial_ = true;

@@ -197,20 +197,25 @@ void Builder::add_default_serial() {
     }
 }
 
+std::string Builder::join_port(Serial& port, std::string_view kind) {
+    if (port.own) {
+        port.own->id = free_name(
+            kind, [&](const std::string& id) { return find_named(chardevs_, id) != nullptr; });
+        chardevs_.push_back({*port.own, port.where, {}, true});
+        return port.own->id;
+    }
+    if (!port.refers.empty()) {
+        take_chardev(port.refers, port.where);
+    }
+    return port.refers;
+}
+
 void Builder::join_serials() {
-    for (auto& serial : serials_) {
-        if (serial.own) {
-            serial.own->id = free_name("serial", [&](const std::string& id) {
-                return find_named(chardevs_, id) != nullptr;
-            });
-            machine_.serials.push_back(serial.own->id);
-            chardevs_.push_back({*serial.own, serial.where, {}, true});
-        } else {
-            if (!serial.refers.empty()) {
-                take_chardev(serial.refers, serial.where);
-            }
-            machine_.serials.push_back(serial.refers);
-        }
+    for (Serial& serial : serials_) {
+        machine_.serials.push_back(join_port(serial, "serial"));
+    }
+    if (debugcon_) {
+        machine_.debugcon = join_port(*debugcon_, "debugcon");
     }
 }
 
@@ -250,6 +255,9 @@ void Builder::check_iothread(const std::string& id, const std::string& where) co
 
 void Builder::check_boot() const {
     if (!machine_.kernel.empty()) {
+        if (!machine_.bios.empty()) {
+            throw_usage("-bios {}: with -kernel no firmware runs; give one of them", machine_.bios);
+        }
         return;
     }
     if (!machine_.initrd.empty()) {
@@ -258,7 +266,11 @@ void Builder::check_boot() const {
     if (!machine_.append.empty()) {
         throw_usage("-append {}: it belongs to a kernel; add -kernel FILE", machine_.append);
     }
-    throw_usage("there is nothing to boot; add -kernel FILE, a Linux kernel (vireo -help)");
+    if (machine_.drives.empty() && machine_.bios.empty()) {
+        throw_usage(
+            "there is nothing to boot; add -drive file=FILE, a disk, or -kernel FILE, a Linux "
+            "kernel (vireo -help)");
+    }
 }
 
 MachineOptions Builder::finish() {

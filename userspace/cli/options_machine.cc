@@ -32,6 +32,14 @@ constexpr Key kNameKeys[] = {
 constexpr Form kNameForm = {.keys = kNameKeys, .implied = "guest"};
 constexpr const Form* kNameForms[] = {&kNameForm};
 
+constexpr Key kBootKeys[] = {
+    {"order", text("letters of c (disks), d (CD-ROMs) and n (networks)", "c|d|n|cd|dc|cdn"),
+     "what firmware tries, in turn",
+     [](Draft& draft, const Value& value) { draft.builder.set_boot_order(draft, value); }},
+};
+constexpr Form kBootForm = {.keys = kBootKeys, .implied = "order"};
+constexpr const Form* kBootForms[] = {&kBootForm};
+
 constexpr Option kOptions[] = {
     {.name = "smp",
      .group = Group::kMachine,
@@ -70,11 +78,24 @@ constexpr Option kOptions[] = {
      .style = Option::Style::kAlone,
      .help = "the same",
      .set = ignore},
+    {.name = "boot",
+     .group = Group::kBoot,
+     .style = Option::Style::kPairs,
+     .argument = "[order=]KINDS",
+     .help = "what firmware tries, in turn: c disks, d CD-ROMs, n networks (cdn)",
+     .forms = kBootForms},
+    {.name = "bios",
+     .group = Group::kBoot,
+     .style = Option::Style::kWhole,
+     .argument = "FILE",
+     .help = "firmware, which boots where no -kernel is given (SeaBIOS)",
+     .type = file(),
+     .set = [](Draft& draft, const Value& value) { value.to(draft.machine.bios); }},
     {.name = "kernel",
      .group = Group::kBoot,
      .style = Option::Style::kWhole,
      .argument = "FILE",
-     .help = "Linux kernel to boot (bzImage)",
+     .help = "Linux kernel to enter at once, without firmware (bzImage)",
      .type = file(),
      .set = [](Draft& draft, const Value& value) { value.to(draft.machine.kernel); }},
     {.name = "initrd",

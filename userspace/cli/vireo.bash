@@ -4,18 +4,18 @@
 
 _vireo_options() {
     printf '%s\n' \
-        -smp -m -name -cpu -accel -enable-kvm -kernel -initrd -append -netdev \
-        -net -nic -drive -device -object -serial -chardev -nographic -display \
-        -nodefaults -qmp -mon -monitor -S -no-reboot -no-shutdown -pidfile \
-        -help -version -completion
+        -smp -m -name -cpu -accel -enable-kvm -boot -bios -kernel -initrd \
+        -append -netdev -net -nic -drive -device -object -serial -debugcon \
+        -chardev -nographic -display -nodefaults -qmp -mon -monitor -S \
+        -no-reboot -no-shutdown -pidfile -help -version -completion
 }
 
 _vireo_style() { # OPTION: what its argument is; nothing: it has none
     case $1 in
-    -cpu | -accel | -kernel | -initrd | -append | -serial | -display | -qmp | \
-        -monitor | -pidfile | -completion) echo whole ;;
-    -smp | -m | -name | -netdev | -net | -nic | -drive | -device | -object | -chardev | \
-        -mon) echo pairs ;;
+    -cpu | -accel | -bios | -kernel | -initrd | -append | -serial | -debugcon | \
+        -display | -qmp | -monitor | -pidfile | -completion) echo whole ;;
+    -smp | -m | -name | -boot | -netdev | -net | -nic | -drive | -device | -object | \
+        -chardev | -mon) echo pairs ;;
     esac
 }
 
@@ -36,6 +36,7 @@ _vireo_keys() { # OPTION FORM
     '-smp ') echo 'cpus=' ;;
     '-m ') echo 'size= hugetlb=' ;;
     '-name ') echo 'guest=' ;;
+    '-boot ') echo 'order=' ;;
     '-netdev tap') echo 'id= ifname= fd= fds= create= br= macvtap= script= downscript= vnet_hdr=
         vhost= vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
     '-net nic') echo 'model= macaddr= name= netdev=' ;;
@@ -76,6 +77,8 @@ _vireo_values() { # OPTION FORM KEY
     '-m  hugetlb') echo 'on off' ;;
     '-cpu  ') echo 'host' ;;
     '-accel  ') echo 'kvm' ;;
+    '-boot  order') echo 'c d n cd dc cdn' ;;
+    '-bios  ') echo '@file' ;;
     '-kernel  ') echo '@file' ;;
     '-initrd  ') echo '@file' ;;
     '-netdev tap create') echo 'on off' ;;
@@ -144,6 +147,7 @@ _vireo_values() { # OPTION FORM KEY
     '-device virtio-serial-pci disable-modern') echo 'on off' ;;
     '-object rng-random filename') echo '@file' ;;
     '-serial  ') echo 'stdio mon:stdio pty null none file: unix: chardev:' ;;
+    '-debugcon  ') echo 'stdio mon:stdio pty null none file: unix: chardev:' ;;
     '-chardev stdio mux') echo 'on off' ;;
     '-chardev socket path') echo '@file' ;;
     '-chardev socket server') echo 'on off' ;;

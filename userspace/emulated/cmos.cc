@@ -45,6 +45,11 @@ void Cmos::reset() {
     state_.index = 0;
 }
 
+void Cmos::set_memory(uint8_t index, uint8_t value) {
+    const std::lock_guard lock(mutex_);
+    state_.registers.at(index) = value;
+}
+
 uint8_t Cmos::encode(int value) const {
     return static_cast<uint8_t>(state_.registers[kB] & kBinary ? value
                                                                : value / 10 << 4 | value % 10);

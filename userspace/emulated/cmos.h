@@ -35,6 +35,9 @@ public:
     void write(uint64_t offset, unsigned size, uint64_t value) override;
     void reset(); // the clock runs on
 
+    // A byte of the memory, which is a PC's firmware's: 0x0e to 0x7f. Any thread.
+    void set_memory(uint8_t index, uint8_t value);
+
 private:
     uint8_t encode(int value) const;
     int decode(uint8_t value) const;

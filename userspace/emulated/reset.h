@@ -26,16 +26,23 @@ private:
     const std::function<void()> reset_;
 };
 
-// What a PC without a keyboard keeps of the i8042, ports 0x60 to 0x64: its command to pulse output
-// lines, of which line 0 is the CPU's reset.
-class I8042 final : public BusDevice {
+// System control port A of a PS/2, port 0x92: a short way to reset the CPU, and the gate of address
+// line 20, which is always open.
+class Port92 final : public BusDevice {
 public:
-    explicit I8042(std::function<void()> reset) : reset_(std::move(reset)) {}
+    explicit Port92(std::function<void()> reset) : reset_(std::move(reset)) {}
 
-    uint64_t read(uint64_t offset, unsigned size) override;
-    void write(uint64_t offset, unsigned size, uint64_t value) override;
+    uint64_t read(uint64_t, unsigned) override { return kLine20; }
+    void write(uint64_t, unsigned, uint64_t value) override {
+        constexpr uint64_t kResetCpu = 1 << 0;
+        if (value & kResetCpu) {
+            reset_();
+        }
+    }
 
 private:
+    static constexpr uint8_t kLine20 = 1 << 1;
+
     const std::function<void()> reset_;
 };
 

@@ -37,18 +37,26 @@ Vm::Vm(const Kvm& kvm, const GuestMemory& memory) : fd_(kvm.create_vm()) {
     update_routes();
 }
 
-void Vm::add_memory(const GuestMemory& memory) const {
-    uint32_t slot = 0;
-    for (const GuestMemory::Region& region : memory.regions()) {
-        kvm_userspace_memory_region request = {};
-        request.slot = slot++;
-        request.guest_phys_addr = region.guest;
-        request.memory_size = region.size;
-        request.userspace_addr = reinterpret_cast<uint64_t>(region.host);
-        if (ioctl(fd_.get(), KVM_SET_USER_MEMORY_REGION, &request) < 0) {
-            throw_errno("give KVM {} MiB of memory at {:#x}", region.size >> 20, region.guest);
-        }
+void Vm::add_slot(uint64_t address, std::span<std::byte> memory, uint32_t flags) {
+    kvm_userspace_memory_region request = {};
+    request.slot = slots_++;
+    request.flags = flags;
+    request.guest_phys_addr = address;
+    request.memory_size = memory.size();
+    request.userspace_addr = reinterpret_cast<uint64_t>(memory.data());
+    if (ioctl(fd_.get(), KVM_SET_USER_MEMORY_REGION, &request) < 0) {
+        throw_errno("give KVM {} KiB of memory at {:#x}", memory.size() >> 10, address);
     }
+}
+
+void Vm::add_memory(const GuestMemory& memory) {
+    for (const GuestMemory::Region& region : memory.regions()) {
+        add_slot(region.guest, {region.host, region.size}, 0);
+    }
+}
+
+void Vm::add_rom(uint64_t address, std::span<std::byte> rom) {
+    add_slot(address, rom, KVM_MEM_READONLY);
 }
 
 void Vm::create_controllers() const {

@@ -3,8 +3,10 @@
 #define VIREO_KVM_VM_H
 
 #include <array>
+#include <cstddef>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/fd.h"
@@ -30,6 +32,10 @@ public:
 
     Fd create_vcpu(unsigned id) const;
 
+    // A memory that the guest cannot write to: what it tries is lost, or a device's (the memory
+    // bus). Whole pages; they stay. Throws std::system_error. Before vCPUs run.
+    void add_rom(uint64_t address, std::span<std::byte> rom);
+
     // Interrupt controllers and timer as after power-on. While no vCPU runs.
     void reset();
 
@@ -49,11 +55,13 @@ private:
         std::optional<Msi> message; // what KVM has been told
     };
 
-    void add_memory(const GuestMemory& memory) const;
+    void add_memory(const GuestMemory& memory);
+    void add_slot(uint64_t address, std::span<std::byte> memory, uint32_t flags);
     void create_controllers() const;
     void update_routes(); // mutex held
 
     Fd fd_;
+    uint32_t slots_ = 0; // of memory
     // As after power-on.
     std::array<kvm_irqchip, 3> chips_{};
     kvm_pit_state2 timer_{};

@@ -30,9 +30,11 @@ Board::Board(Platform& platform, Wires wires)
       com2_line_(platform, layout::kSerialLines[1]),
       reset_control_(wires.reset),
       i8042_(wires.reset),
+      port92_(wires.reset),
       power_(acpi_line_, wires.power_off),
       pci_(ports_, memory_, platform, layout::kEcam, layout::kPciLines, reset_control_) {
     ports_.add(layout::kI8042Data, layout::kI8042Command - layout::kI8042Data + 1, i8042_);
+    ports_.add(layout::kPort92, 1, port92_);
     ports_.add(layout::kCmosPorts, 2, cmos_);
     ports_.add(layout::kPmPorts, layout::kPmSize, power_);
 }
@@ -43,20 +45,39 @@ void Board::add_serial(unsigned index, CharBackend& chardev, EventLoop& loop) {
     ports_.add(layout::kSerialPorts[index], 8, *serials_[index]);
 }
 
-void Board::remove_serials() {
+void Board::add_debug_port(CharBackend& chardev) {
+    debug_port_ = std::make_unique<DebugPort>(chardev);
+    ports_.add(layout::kDebugPort, 1, *debug_port_);
+}
+
+void Board::remove_chardevs() {
     for (unsigned i = 0; i < serials_.size(); i++) {
         if (serials_[i]) {
             ports_.remove(layout::kSerialPorts[i]);
             serials_[i].reset();
         }
     }
+    if (debug_port_) {
+        ports_.remove(layout::kDebugPort);
+        debug_port_.reset();
+    }
 }
 
-uint64_t Board::reset(const GuestMemory& memory, unsigned cpus, unsigned physical_address_bits) {
+void Board::reset() {
     pci_.reset();
     power_.reset();
+    i8042_.reset();
     cmos_.reset();
-    AcpiMachine tables = {
+    for (const auto& serial : serials_) {
+        if (serial) {
+            serial->reset();
+        }
+    }
+}
+
+AcpiMachine Board::describe(const GuestMemory& memory, unsigned cpus,
+                            unsigned physical_address_bits) const {
+    AcpiMachine machine = {
         .cpus = cpus,
         .serials = {},
         .pci = {.ports = {layout::kPciPorts, layout::kPciPortsSize},
@@ -64,13 +85,22 @@ uint64_t Board::reset(const GuestMemory& memory, unsigned cpus, unsigned physica
                 .memory64 = memory64_window(memory, physical_address_bits)},
     };
     for (unsigned i = 0; i < serials_.size(); i++) {
-        if (serials_[i]) {
-            serials_[i]->reset();
-            tables.serials[i] = true;
-        }
+        machine.serials[i] = serials_[i] != nullptr;
     }
-    pci_.place_bars(tables.pci);
-    return load_acpi(memory, tables);
+    return machine;
+}
+
+uint64_t Board::set_up(const GuestMemory& memory, const AcpiMachine& machine) {
+    pci_.place_bars(machine.pci);
+    return load_acpi(memory, machine);
+}
+
+void Board::tell(const FirmwareConfig& config) {
+    tell_firmware(config, fw_cfg_, cmos_);
+    if (!told_) {
+        ports_.add(layout::kFwCfgPorts, 2, fw_cfg_);
+        told_ = true;
+    }
 }
 
 } // namespace vireo

@@ -13,8 +13,12 @@
 #include "console/chardev.h"
 #include "emulated/acpi_pm.h"
 #include "emulated/cmos.h"
+#include "emulated/debug_port.h"
+#include "emulated/fw_cfg.h"
+#include "emulated/i8042.h"
 #include "emulated/reset.h"
 #include "emulated/serial.h"
+#include "machine/firmware_config.h"
 #include "memory/guest_memory.h"
 
 namespace vireo {
@@ -37,13 +41,24 @@ public:
     PciHost& pci() { return pci_; }
     AcpiPm& power() { return power_; }
 
+    // Port 0x402, where firmware tells what it does.
+    void add_debug_port(CharBackend& chardev);
     // Port 0 to 3. The chardev's loop is `loop`.
     void add_serial(unsigned index, CharBackend& chardev, EventLoop& loop);
-    void remove_serials();
+    void remove_chardevs(); // these, and the one before
 
-    // As after power-on and firmware: BARs have addresses, the tables are in memory. Returns the
-    // RSDP's address. No vCPU runs.
-    uint64_t reset(const GuestMemory& memory, unsigned cpus, unsigned physical_address_bits);
+    // What follows: no vCPU runs.
+
+    // As after power-on.
+    void reset();
+    // What there is, for the tables.
+    AcpiMachine describe(const GuestMemory& memory, unsigned cpus,
+                         unsigned physical_address_bits) const;
+    // Do what firmware would do: BARs have addresses, the tables are in memory. Returns the RSDP's
+    // address.
+    uint64_t set_up(const GuestMemory& memory, const AcpiMachine& machine);
+    // Or tell it.
+    void tell(const FirmwareConfig& config);
 
 private:
     Bus ports_;
@@ -53,10 +68,14 @@ private:
     InterruptLine com2_line_; // and COM4's
     ResetControl reset_control_;
     I8042 i8042_;
+    Port92 port92_;
     Cmos cmos_;
+    FwCfg fw_cfg_;
+    bool told_ = false; // fw_cfg_ is on the bus
     AcpiPm power_;
     PciHost pci_;
     std::array<std::unique_ptr<Serial>, 4> serials_;
+    std::unique_ptr<DebugPort> debug_port_;
 };
 
 } // namespace vireo

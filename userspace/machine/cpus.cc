@@ -37,10 +37,14 @@ void Cpus::resume() {
     }
 }
 
-void Cpus::reset(const CpuEntry& entry) {
+void Cpus::reset() {
     for (const auto& cpu : cpus_) {
         cpu->reset();
     }
+}
+
+void Cpus::reset(const CpuEntry& entry) {
+    reset();
     Vcpu& first = *cpus_.front();
     first.set_entry(entry.registers(), entry.special_registers(first.special_registers()));
 }

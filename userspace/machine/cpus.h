@@ -24,7 +24,9 @@ public:
     void pause();
     void resume();
 
-    // While they are paused: as after power-on, the first about to enter the kernel.
+    // While they are paused: as after power-on, the first about to begin at the reset vector, or
+    // to enter the kernel.
+    void reset();
     void reset(const CpuEntry& entry);
 
     unsigned physical_address_bits() const { return physical_address_bits_; }

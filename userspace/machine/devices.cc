@@ -70,7 +70,7 @@ Devices::~Devices() {
         board_.pci().remove(*nic.card);
         nic.card.reset();
     }
-    board_.remove_serials();
+    board_.remove_chardevs();
     for (auto& [id, chardev] : chardevs_) {
         chardev.loop->call([&] { chardev.backend.reset(); });
     }
@@ -115,6 +115,9 @@ void Devices::add_chardevs(const MachineOptions& options) {
         loop->call(
             [&] { backend = make_chardev(chardev, *loop, [this] { main_.post(reports_.quit); }); });
         chardevs_.emplace(chardev.id, Chardev{std::move(backend), loop});
+    }
+    if (!options.debugcon.empty()) {
+        board_.add_debug_port(*chardevs_.at(options.debugcon).backend);
     }
     for (unsigned i = 0; i < options.serials.size(); i++) {
         if (!options.serials[i].empty()) {
@@ -215,6 +218,26 @@ void Devices::resume() {
     for (const Nic& nic : nics_) {
         nic.card->resume();
     }
+}
+
+std::vector<std::string> Devices::boot_order(const std::string& kinds) const {
+    std::vector<std::string> paths;
+    for (const char kind : kinds) {
+        for (const Entry& entry : entries_) {
+            const unsigned slot = entry.transport->slot();
+            if (kind == 'c' && entry.model == "virtio-blk-pci") {
+                paths.push_back(fmt::format("/pci@i0cf8/scsi@{:x}/disk@0,0", slot));
+            } else if (kind == 'n' && entry.card) {
+                paths.push_back(fmt::format("/pci@i0cf8/ethernet@{:x}", slot));
+            }
+        }
+        for (const Nic& nic : nics_) {
+            if (kind == 'n') {
+                paths.push_back(fmt::format("/pci@i0cf8/ethernet@{:x}", nic.card->slot()));
+            }
+        }
+    }
+    return paths;
 }
 
 std::vector<MachineControl::Device> Devices::list() const {

@@ -50,6 +50,10 @@ public:
     void pause();
     void resume();
 
+    // What firmware may boot from, as Open Firmware names it, by kinds: 'c' disks, 'd' CD-ROMs, 'n'
+    // networks.
+    std::vector<std::string> boot_order(const std::string& kinds) const;
+
     std::vector<MachineControl::Device> list() const;
     // Throw UsageError if there is no such device, or it is none of that kind.
     void set_link(const std::string& id, bool up);

@@ -25,7 +25,8 @@ Machine::Machine(const MachineOptions& options, EventLoop& main)
                }}),
       cpus_(kvm_, vm_, options.cpus, board_.ports(), board_.memory(), *this) {
     if (options_.kernel.empty()) {
-        throw_usage("-kernel is missing: say which Linux kernel to boot");
+        firmware_.emplace(options_.bios);
+        vm_.add_rom(firmware_->address(), firmware_->rom());
     }
     boot();
 }
@@ -33,10 +34,21 @@ Machine::Machine(const MachineOptions& options, EventLoop& main)
 // Members go in reverse order: the vCPUs, then the devices that they reach.
 Machine::~Machine() = default;
 
-// What power-on and firmware do.
+// What power-on does, and without firmware what that would do.
 void Machine::boot() {
     vm_.reset();
-    const uint64_t rsdp = board_.reset(memory_, options_.cpus, cpus_.physical_address_bits());
+    board_.reset();
+    const AcpiMachine tables =
+        board_.describe(memory_, options_.cpus, cpus_.physical_address_bits());
+    if (firmware_) {
+        firmware_->shadow(memory_);
+        board_.tell({.memory = memory_,
+                     .machine = tables,
+                     .boot_order = devices_.boot_order(options_.boot_order)});
+        cpus_.reset();
+        return;
+    }
+    const uint64_t rsdp = board_.set_up(memory_, tables);
     cpus_.reset(load_kernel(
         memory_,
         {.kernel = options_.kernel, .initrd = options_.initrd, .command_line = options_.append},

@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/event_loop.h"
+#include "boot/firmware.h"
 #include "machine/board.h"
 #include "machine/control.h"
 #include "machine/cpus.h"
@@ -63,6 +65,7 @@ private:
     const GuestMemory memory_;
     const Kvm kvm_;
     Vm vm_;
+    std::optional<Firmware> firmware_; // unless a kernel is entered at once
     Board board_;
     Devices devices_;
     Cpus cpus_;

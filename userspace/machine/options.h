@@ -120,12 +120,15 @@ struct MachineOptions {
     unsigned cpus = 1;              // 1 to 255
     uint64_t memory = 128ull << 20; // bytes
     bool hugetlb = false;
-    std::string kernel, initrd, append;
+    std::string kernel, initrd, append; // no kernel: firmware boots
+    std::string bios;                   // the firmware; empty: SeaBIOS
+    std::string boot_order = "cdn";     // kinds of devices: disks, CD-ROMs, networks
     std::vector<NetdevOptions> netdevs;
     std::vector<NicOptions> nics;
     std::vector<DriveOptions> drives;
     std::vector<ChardevOptions> chardevs;
     std::vector<std::string> serials; // chardev ids, by port, empty: no such port; at most 4
+    std::string debugcon;             // chardev id of the debug port; empty: no such port
     std::vector<ConsoleOptions> consoles;
     std::vector<RngOptions> rngs;
     std::vector<std::string> iothreads; // ids

@@ -202,7 +202,10 @@ TEST(CommandLine, WithoutAKernelThereIsNothingToBoot) {
         }
         return std::string("accepted");
     };
-    EXPECT_EQ(told(""), "there is nothing to boot; add -kernel FILE, a Linux kernel (vireo -help)");
+    EXPECT_EQ(
+        told(""),
+        "there is nothing to boot; add -drive file=FILE, a disk, or -kernel FILE, a Linux kernel "
+        "(vireo -help)");
     EXPECT_EQ(told("-initrd i"), "-initrd i: it belongs to a kernel; add -kernel FILE");
     EXPECT_EQ(told("-append a"), "-append a: it belongs to a kernel; add -kernel FILE");
 }

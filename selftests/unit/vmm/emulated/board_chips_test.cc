@@ -5,6 +5,7 @@
 #include "boot/layout.h"
 #include "emulated/acpi_pm.h"
 #include "emulated/cmos.h"
+#include "emulated/i8042.h"
 #include "emulated/reset.h"
 #include "fake_platform.h"
 
