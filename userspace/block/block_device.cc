@@ -8,8 +8,11 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <system_error>
+#include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "virtio/features.h"
 
 namespace vireo {
@@ -85,7 +88,12 @@ unsigned checked_queues(const DriveOptions& options) {
 
 BlockDevice::BlockDevice(const GuestMemory& memory, EventLoop& main,
                          std::span<EventLoop* const> loops, const DriveOptions& options)
-    : image_(options),
+    : memory_(memory),
+      main_(main),
+      image_(options),
+      file_(options.file),
+      format_(options.format),
+      vhostdev_(options.vhostdev),
       queue_count_(checked_queues(options)),
       shape_{.type = VIRTIO_ID_BLOCK,
              .pci_class = kPciClassStorage,
@@ -96,12 +104,91 @@ BlockDevice::BlockDevice(const GuestMemory& memory, EventLoop& main,
              .write_zeroes = !image_.readonly(),
              .serial = serial_of(options),
              .write_through = write_through_},
-      user_(memory, loops, queue_count_, rules_, options.aio, report_to(main)) {}
+      broken_(report_to(main)),
+      user_(memory, loops, queue_count_, rules_, options.aio, broken_) {
+    begin_on(options.vhost);
+}
 
 BlockDevice::~BlockDevice() = default;
 
+void BlockDevice::begin_on(VhostMode mode) {
+    if (mode == VhostMode::kOff) {
+        return;
+    }
+    try {
+        set_path(Path::kVhost);
+    } catch (const std::exception& error) {
+        if (mode == VhostMode::kOn) {
+            throw;
+        }
+        say("{}; the VMM serves the disk instead", error.what());
+    }
+}
+
+std::unique_ptr<VhostBlkBackend> BlockDevice::make_vhost() {
+    const std::string option = fmt::format("-drive file={},vhost=on", file_);
+    if (format_ != "raw") {
+        throw_usage(
+            "{}: the kernel serves no {} image; let the host have it as a block device "
+            "(modprobe nbd; qemu-nbd -f {} -c /dev/nbd0 {}), and use "
+            "file=/dev/nbd0,format=raw,vhost=on",
+            option, format_, format_, file_);
+    }
+    auto made = std::make_unique<VhostBlkBackend>(
+        memory_, main_, VhostDevice(VhostDevice::open(vhostdev_, option), vhostdev_),
+        VhostBlkBackend::Image{.name = option,
+                               .fd = image_.fd(),
+                               .is_device = image_.is_device(),
+                               .direct = image_.direct(),
+                               .size = image_.size(),
+                               .block = image_.limits().logical_block,
+                               .seg_max = config_.seg_max,
+                               .discard = image_.limits().discard,
+                               .discard_sectors = BlkRules::kMaxRangeSectors,
+                               .discard_ranges = BlkRules::kMaxRanges,
+                               .serial = rules_.serial},
+        queue_count_, broken_);
+    const uint64_t missing = negotiated_ & ~made->features();
+    if (missing) {
+        throw_usage(
+            "{}: {} cannot go on with this driver: it lacks features {:#x}, which were agreed "
+            "upon; begin with vhost=on, and the driver will do without",
+            option, vhostdev_, missing);
+    }
+    made->set_writeback(config_.writeback);
+    return made;
+}
+
+// What was popped is answered, by whoever popped it, before the other one begins.
+void BlockDevice::set_path(Path path) {
+    if (path == Path::kVhost && !vhost_) {
+        vhost_ = make_vhost();
+    }
+    QueueBackend* const next =
+        path == Path::kVhost ? static_cast<QueueBackend*>(vhost_.get()) : &user_;
+    if (next == backend_) {
+        return;
+    }
+    const std::vector<QueueSetup> queues = rest();
+    QueueBackend* const before = std::exchange(backend_, next);
+    if (!started_) {
+        return;
+    }
+    try {
+        serve(queues);
+    } catch (...) {
+        backend_ = before;
+        serve(queues);
+        throw;
+    }
+}
+
+// What both paths can serve, once both are there, so that a switch is possible at any time.
 uint64_t BlockDevice::features() const {
-    uint64_t features = backend_->features();
+    uint64_t features = user_.features();
+    if (vhost_) {
+        features &= vhost_->features();
+    }
     const auto without = [&](unsigned bit) { features &= ~feature_bit(bit); };
     if (image_.readonly()) {
         without(VIRTIO_BLK_F_WRITE_ZEROES);
@@ -129,7 +216,12 @@ void BlockDevice::write_config(uint32_t offset, std::span<const uint8_t> data) {
     constexpr uint32_t kWriteback = offsetof(BlkConfig, writeback);
     if (offset <= kWriteback && kWriteback - offset < data.size()) {
         config_.writeback = data[kWriteback - offset] & 1;
-        follow_cache_mode();
+        try {
+            follow_cache_mode();
+        } catch (const std::system_error& error) {
+            say("{}", error.what());
+            transport_->needs_reset("its cache mode could not be changed");
+        }
     }
 }
 
@@ -141,12 +233,16 @@ void BlockDevice::follow_cache_mode() {
     } else {
         write_through_ = !has_feature(negotiated_, VIRTIO_BLK_F_FLUSH);
     }
+    if (vhost_) {
+        vhost_->set_writeback(config_.writeback);
+    }
 }
 
 void BlockDevice::start(uint64_t features, std::span<const QueueSetup> queues) {
     negotiated_ = features;
     follow_cache_mode();
     serve(queues);
+    started_ = true;
 }
 
 void BlockDevice::serve(std::span<const QueueSetup> queues) {
@@ -155,6 +251,12 @@ void BlockDevice::serve(std::span<const QueueSetup> queues) {
 }
 
 std::vector<QueueSetup> BlockDevice::stop() {
+    std::vector<QueueSetup> queues = rest();
+    started_ = false;
+    return queues;
+}
+
+std::vector<QueueSetup> BlockDevice::rest() {
     const std::vector<uint32_t> states = backend_->stop();
     for (size_t i = 0; i < states.size(); i++) {
         queues_[i].state = states[i];
@@ -165,13 +267,13 @@ std::vector<QueueSetup> BlockDevice::stop() {
 // Backends start and stop as a whole. A queue that comes or goes singly is rare, and what is in
 // flight on the others is answered before.
 void BlockDevice::start_queue(const QueueSetup& queue) {
-    std::vector<QueueSetup> queues = stop();
+    std::vector<QueueSetup> queues = rest();
     queues.push_back(queue);
     serve(queues);
 }
 
 void BlockDevice::stop_queue(uint16_t index) {
-    std::vector<QueueSetup> queues = stop();
+    std::vector<QueueSetup> queues = rest();
     std::erase_if(queues, [&](const QueueSetup& queue) { return queue.index == index; });
     serve(queues);
 }
@@ -188,9 +290,17 @@ std::vector<VirtioDevice::Counter> BlockDevice::counters(unsigned queue) const {
     }
     const QueueCounters& ring = user_.queue(queue).ring_counters();
     const BlkCounters& requests = user_.queue(queue).counters();
-    return {{"kicks", ring.kicks},
-            {"calls", ring.calls},
-            {"chains", ring.chains},
+    vireo_queue_stats vhost = {};
+    if (vhost_) {
+        vhost = vhost_->stats(queue).value_or(vireo_queue_stats{});
+    }
+    return {{"kicks", ring.kicks + vhost.kicks},
+            {"calls", ring.calls + vhost.calls},
+            {"chains", ring.chains + vhost.chains},
+            // Who served them.
+            {"user-requests", ring.chains},
+            {"vhost-requests", vhost.packets},
+            // The kernel counts no kinds of requests.
             {"reads", requests.reads},
             {"writes", requests.writes},
             {"flushes", requests.flushes},
@@ -198,7 +308,10 @@ std::vector<VirtioDevice::Counter> BlockDevice::counters(unsigned queue) const {
             {"write_zeroes", requests.write_zeroes},
             {"bytes_read", requests.bytes_read},
             {"bytes_written", requests.bytes_written},
-            {"errors", requests.errors},
+            {"vhost-bytes", vhost.bytes},
+            {"stalls", vhost.stalls},
+            {"refused", vhost.drops},
+            {"errors", requests.errors + vhost.backend_errors},
             {"unsupported", requests.unsupported}};
 }
 

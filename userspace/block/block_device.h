@@ -13,6 +13,7 @@
 #include "block/request.h"
 #include "block/user_backend.h"
 #include "machine/options.h"
+#include "vhost/vhost_blk_backend.h"
 #include "virtio/device.h"
 
 namespace vireo {
@@ -44,11 +45,12 @@ struct [[gnu::packed]] BlkConfig {
 static_assert(offsetof(BlkConfig, blk_size) == 0x14 && offsetof(BlkConfig, writeback) == 0x20 &&
               offsetof(BlkConfig, max_discard_sectors) == 0x24 && sizeof(BlkConfig) == 0x3c);
 
-// A virtio-blk disk. It keeps what its driver can see and set; its queues are run by a backend.
+// A virtio-blk disk. It keeps what its driver can see and set; its queues are run by a backend in
+// the VMM or, if wanted, by one in the kernel.
 class BlockDevice : public VirtioDevice {
 public:
-    // Queues are run on `loops`, in turn; neither is the main loop. Throws UsageError,
-    // std::system_error.
+    // Queues are run on `loops`, in turn; neither is the main loop. On the main thread. Throws
+    // UsageError, std::system_error.
     BlockDevice(const GuestMemory& memory, EventLoop& main, std::span<EventLoop* const> loops,
                 const DriveOptions& options);
     ~BlockDevice() override; // stopped before
@@ -66,23 +68,33 @@ public:
     void reset() override;
     std::vector<Counter> counters(unsigned queue) const override;
     std::string path(unsigned queue) const override;
+    void set_path(Path path) override;
 
 private:
+    std::unique_ptr<VhostBlkBackend> make_vhost();
+    void begin_on(VhostMode mode);
+    std::vector<QueueSetup> rest();
     void follow_cache_mode();
     void serve(std::span<const QueueSetup> queues);
 
+    const GuestMemory& memory_;
+    EventLoop& main_;
     const ImageEndpoint image_;
+    const std::string file_, format_, vhostdev_; // as the options say
     const unsigned queue_count_;
     Shape shape_;
     BlkConfig config_;
     // What the driver set.
     uint64_t negotiated_ = 0;
     std::vector<QueueSetup> queues_; // served
+    bool started_ = false;
 
     std::atomic<bool> write_through_ = false;
     const BlkRules rules_;
+    const BrokenQueue broken_;
     BlkUserBackend user_;
-    QueueBackend* backend_ = &user_; // who serves the queues
+    std::unique_ptr<VhostBlkBackend> vhost_; // once it was wanted
+    QueueBackend* backend_ = &user_;         // who serves the queues
 };
 
 } // namespace vireo

@@ -23,6 +23,10 @@ constexpr Key kDriveKeys[] = {
      [](Draft& draft, const Value& value) { draft.drive.discard = value.number == 1; }},
     {"serial", text("at most 20 characters"), "serial number that the guest reads",
      set<&Draft::drive, &DriveOptions::serial>},
+    {"vhost", word("off|on|try"), "a kernel module serves the disk; try: or the VMM (off)",
+     set<&Draft::drive, &DriveOptions::vhost>},
+    {"vhostdev", file(), "the module's device (/dev/vireo-blk)",
+     set<&Draft::drive, &DriveOptions::vhostdev>},
 };
 constexpr Form kDriveForm = {.keys = kDriveKeys,
                              .done = [](Draft& draft) { draft.builder.add_drive(draft); }};
@@ -50,7 +54,7 @@ constexpr Option kOptions[] = {
     {.name = "drive",
      .group = Group::kDisk,
      .style = Option::Style::kPairs,
-     .argument = "file=FILE[,if=virtio|none][,format=raw|qcow2]...",
+     .argument = "file=FILE[,if=virtio|none][,format=raw|qcow2][,vhost=on|off|try]...",
      .help = "a disk, or with if=none the image of a -device",
      .forms = kDriveForms},
 };

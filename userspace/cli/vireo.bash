@@ -44,7 +44,8 @@ _vireo_keys() { # OPTION FORM
         vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
     '-nic tap') echo 'model= mac= id= ifname= fd= fds= create= br= macvtap= script= downscript=
         vnet_hdr= vhost= vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
-    '-drive ') echo 'file= if= id= format= cache= aio= readonly= discard= serial=' ;;
+    '-drive ') echo 'file= if= id= format= cache= aio= readonly= discard= serial= vhost=
+        vhostdev=' ;;
     '-device virtio-net-pci') echo 'id= netdev= mac= mq= host_mtu= queue_size= mrg_rxbuf=
         ctrl_vq= csum= guest_csum= host_tso4= host_tso6= host_ufo= host_uso= guest_tso4=
         guest_tso6= guest_ufo= guest_uso4= guest_uso6= packed= event_idx= indirect_desc=
@@ -108,6 +109,8 @@ _vireo_values() { # OPTION FORM KEY
     '-drive  aio') echo 'io_uring threads' ;;
     '-drive  readonly') echo 'on off' ;;
     '-drive  discard') echo 'ignore unmap' ;;
+    '-drive  vhost') echo 'off on try' ;;
+    '-drive  vhostdev') echo '@file' ;;
     '-device virtio-net-pci mq') echo 'on off' ;;
     '-device virtio-net-pci queue_size') echo '64 128 256 512 1024' ;;
     '-device virtio-net-pci mrg_rxbuf') echo 'on off' ;;

@@ -272,15 +272,12 @@ Devices::Nic* Devices::emulated(const std::string& id) {
     return nic == nics_.end() ? nullptr : &*nic;
 }
 
-NetDevice& Devices::card(const std::string& id) {
+const Devices::Entry& Devices::find(const std::string& id) const {
     const auto entry = std::ranges::find(entries_, id, &Entry::id);
     if (entry == entries_.end()) {
         throw_usage("there is no device \"{}\"", id);
     }
-    if (!entry->card) {
-        throw_usage("\"{}\" is no network card", id);
-    }
-    return *entry->card;
+    return *entry;
 }
 
 void Devices::set_link(const std::string& id, bool up) {
@@ -288,21 +285,24 @@ void Devices::set_link(const std::string& id, bool up) {
         nic->card->set_link(up);
         return;
     }
-    NetDevice& device = card(id);
-    const std::lock_guard lock(device.lock());
-    device.set_link(up);
+    NetDevice* const card = find(id).card;
+    if (!card) {
+        throw_usage("\"{}\" is no network card", id);
+    }
+    const std::lock_guard lock(card->lock());
+    card->set_link(up);
 }
 
 void Devices::set_path(const std::string& id, const std::string& path) {
     if (const Nic* nic = emulated(id)) {
         throw_usage("\"{}\" is an {}, which is emulated and has no other path", id, nic->model);
     }
-    NetDevice& device = card(id);
+    VirtioDevice& device = *find(id).device;
     if (path != "user" && path != "vhost") {
         throw_usage("path \"{}\": \"user\" or \"vhost\" are known", path);
     }
     const std::lock_guard lock(device.lock());
-    device.set_path(path == "user" ? NetDevice::Path::kUser : NetDevice::Path::kVhost);
+    device.set_path(path == "user" ? VirtioDevice::Path::kUser : VirtioDevice::Path::kVhost);
 }
 
 } // namespace vireo

@@ -91,7 +91,7 @@ private:
     void add_consoles(const MachineOptions& options);
     void add_rngs(const MachineOptions& options);
     Nic* emulated(const std::string& id);
-    NetDevice& card(const std::string& id);
+    const Entry& find(const std::string& id) const;
 
     const GuestMemory& memory_;
     EventLoop& main_;

@@ -76,6 +76,8 @@ struct DriveOptions {
     unsigned queues = 1;
     uint16_t queue_size = 256;
     uint32_t logical_block_size = 0; // 0: the backing device's
+    VhostMode vhost = VhostMode::kOff;
+    std::string vhostdev = "/dev/vireo-blk";
     std::string iothread;
     VirtioOptions virtio;
 };

@@ -32,7 +32,6 @@ namespace vireo {
 // either runs it. The control queue is run on the main loop, since commands take the control lock.
 class NetDevice final : public VirtioDevice, private NetControls {
 public:
-    enum class Path { kUser, kVhost };
     // Makes the kernel's backend of a pair; throws. Called on the main thread.
     using VhostMaker =
         std::function<std::unique_ptr<VhostNetBackend>(unsigned pair, BrokenQueue broken)>;
@@ -62,9 +61,7 @@ public:
     std::vector<Counter> counters(unsigned queue) const override;
     std::string path(unsigned queue) const override;
 
-    // Who runs the pairs from now on: a live switch if they are running. Throws UsageError or
-    // std::system_error, and then all is as before. On the main thread, with the control lock.
-    void set_path(Path path);
+    void set_path(Path path) override;
     Path path() const { return path_; }
     // Plug the cable in, or pull it. With the control lock.
     void set_link(bool up);

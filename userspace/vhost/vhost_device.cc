@@ -18,7 +18,7 @@ Fd VhostDevice::open(const std::string& path, const std::string& option) {
     if (fd) {
         return fd;
     }
-    const bool ours = path == "/dev/vireo-net";
+    const bool ours = path == "/dev/vireo-net" || path == "/dev/vireo-blk";
     switch (errno) {
         case ENOENT:
         case ENODEV:
@@ -147,6 +147,45 @@ void VhostDevice::set_net_backend(unsigned queue, int fd) {
                         name_, queue);
         default:
             throw_errno("{}: give queue {} the tap", name_, queue);
+    }
+}
+
+void VhostDevice::set_disk(int fd) {
+    if (ioctl(fd_.get(), VIREO_BLK_SET_DISK, &fd) == 0) {
+        return;
+    }
+    switch (errno) {
+        case ENOTTY:
+            throw_usage("{}: it serves no disks; /dev/vireo-blk does", name_);
+        case ETXTBSY:
+            throw_usage("{}: give it the disk: the host swaps to it", name_);
+        case EINVAL:
+            throw_usage("{}: give it the disk: neither a file that it can serve nor a block device",
+                        name_);
+        default:
+            throw_errno("{}: {} the disk", name_, fd < 0 ? "take away" : "give it");
+    }
+}
+
+vireo_blk_config VhostDevice::disk_config() const {
+    vireo_blk_config config = {};
+    config.size = sizeof(config);
+    if (ioctl(fd_.get(), VIREO_BLK_GET_CONFIG, &config) < 0) {
+        throw_errno("{}: ask for the disk's configuration", name_);
+    }
+    return config;
+}
+
+void VhostDevice::set_disk_config(const vireo_blk_config& config) {
+    if (ioctl(fd_.get(), VIREO_BLK_SET_CONFIG, &config) < 0) {
+        throw_errno("{}: configure the disk", name_);
+    }
+}
+
+void VhostDevice::set_running(unsigned queue, bool on) {
+    const vhost_vring_state state = {.index = queue, .num = on};
+    if (ioctl(fd_.get(), VIREO_BLK_SET_RUNNING, &state) < 0) {
+        throw_errno("{}: {} queue {}", name_, on ? "start" : "stop", queue);
     }
 }
 

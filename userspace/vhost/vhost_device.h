@@ -43,6 +43,14 @@ public:
     // The other end; -1: none. When it returns, the queue is left alone.
     void set_net_backend(unsigned queue, int fd);
 
+    // A disk (/dev/vireo-blk) stands on this file or block device; -1: on none. No queue is live.
+    // Throws UsageError for what can be no disk.
+    void set_disk(int fd);
+    vireo_blk_config disk_config() const;
+    void set_disk_config(const vireo_blk_config& config);
+    // When it returns from stopping a queue, nothing is in flight and the queue is left alone.
+    void set_running(unsigned queue, bool on);
+
     // What a queue has done; unset: the device is not ours.
     std::optional<vireo_queue_stats> stats(unsigned queue) const;
 

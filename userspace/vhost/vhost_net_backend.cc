@@ -3,10 +3,8 @@
 
 #include <linux/virtio_config.h>
 
-#include <system_error>
 #include <utility>
 
-#include "base/log.h"
 #include "virtio/features.h"
 #include "vq/ring.h"
 
@@ -29,26 +27,14 @@ constexpr uint64_t kRing =
 
 VhostNetBackend::VhostNetBackend(const GuestMemory& memory, EventLoop& main, VhostDevice device,
                                  int tap, bool header, unsigned pair, BrokenQueue broken)
-    : memory_(memory),
-      main_(main),
-      device_(std::move(device)),
-      tap_(tap),
+    : queues_(
+          memory, main, std::move(device), pair * kQueues, kQueues,
+          [tap](VhostDevice& vhost, unsigned queue, bool live) {
+              vhost.set_net_backend(queue, live ? tap : -1);
+          },
+          std::move(broken)),
       header_(header),
-      pair_(pair),
-      broken_(std::move(broken)),
-      offered_(device_.features()) {
-    for (unsigned queue = 0; queue < kQueues; queue++) {
-        main_.add(errors_[queue].get(), EPOLLIN,
-                  [this, queue](uint32_t) { stopped_on_its_own(queue); });
-    }
-}
-
-VhostNetBackend::~VhostNetBackend() {
-    halt();
-    for (const EventFd& error : errors_) {
-        main_.remove(error.get());
-    }
-}
+      offered_(queues_.device().features()) {}
 
 uint64_t VhostNetBackend::features() const {
     // Translated addresses need somebody who answers the device's questions.
@@ -56,59 +42,9 @@ uint64_t VhostNetBackend::features() const {
 }
 
 void VhostNetBackend::start(uint64_t features, std::span<const QueueSetup> queues) {
-    device_.set_features((features & kRing) |
-                         (header_ ? 0 : feature_bit(VHOST_NET_F_VIRTIO_NET_HDR)));
-    device_.set_memory(memory_);
-    try {
-        for (const QueueSetup& setup : queues) {
-            const unsigned queue = setup.index % kQueues;
-            errors_[queue].take(); // of the time before
-            started_.push_back(queue);
-            device_.set_queue(queue, features, memory_, setup, errors_[queue].get());
-            device_.set_net_backend(queue, tap_);
-        }
-    } catch (...) {
-        halt();
-        throw;
-    }
-}
-
-void VhostNetBackend::halt() noexcept {
-    for (const unsigned queue : started_) {
-        try {
-            device_.set_net_backend(queue, -1);
-        } catch (const std::system_error& error) {
-            say("{}", error.what());
-        }
-        device_.release_queue(queue);
-    }
-    started_.clear();
-}
-
-std::vector<uint32_t> VhostNetBackend::stop() {
-    std::vector<uint32_t> states;
-    // All at first: the other queue may be the one that is busy.
-    for (const unsigned queue : started_) {
-        device_.set_net_backend(queue, -1);
-    }
-    for (const unsigned queue : started_) {
-        states.push_back(device_.queue_state(queue));
-        device_.release_queue(queue);
-    }
-    started_.clear();
-    return states;
-}
-
-// On the main thread. The queue was perhaps stopped and started since; then start() has taken the
-// signal away.
-void VhostNetBackend::stopped_on_its_own(unsigned queue) {
-    if (!errors_[queue].take()) {
-        return;
-    }
-    const auto stats = device_.stats(queue);
-    broken_(pair_ * kQueues + queue,
-            stats ? vhost_error_text(stats->last_error)
-                  : std::string("the kernel stopped it, and does not say why"));
+    queues_.start(features,
+                  (features & kRing) | (header_ ? 0 : feature_bit(VHOST_NET_F_VIRTIO_NET_HDR)),
+                  queues);
 }
 
 } // namespace vireo

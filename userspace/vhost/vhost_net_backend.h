@@ -2,13 +2,7 @@
 #ifndef VIREO_VHOST_VHOST_NET_BACKEND_H
 #define VIREO_VHOST_VHOST_NET_BACKEND_H
 
-#include <array>
-#include <atomic>
-
-#include "base/event_fd.h"
-#include "base/event_loop.h"
-#include "memory/guest_memory.h"
-#include "vhost/vhost_device.h"
+#include "vhost/vhost_queues.h"
 #include "virtio/backend.h"
 
 namespace vireo {
@@ -22,34 +16,22 @@ public:
     // 2 * pair, receive, and the next, transmit.
     VhostNetBackend(const GuestMemory& memory, EventLoop& main, VhostDevice device, int tap,
                     bool header, unsigned pair, BrokenQueue broken);
-    ~VhostNetBackend() override;
-
-    VhostNetBackend(const VhostNetBackend&) = delete;
-    VhostNetBackend& operator=(const VhostNetBackend&) = delete;
 
     static constexpr const char* kPath = "vhost";
     const char* path() const override { return kPath; }
     uint64_t features() const override;
     void start(uint64_t features, std::span<const QueueSetup> queues) override;
-    std::vector<uint32_t> stop() override;
+    std::vector<uint32_t> stop() override { return queues_.stop(); }
 
     // What a queue has done; unset: the device does not say.
-    std::optional<vireo_queue_stats> stats(bool transmit) const { return device_.stats(transmit); }
+    std::optional<vireo_queue_stats> stats(bool transmit) const {
+        return queues_.device().stats(transmit);
+    }
 
 private:
-    void stopped_on_its_own(unsigned queue);
-    void halt() noexcept;
-
-    const GuestMemory& memory_;
-    EventLoop& main_;
-    VhostDevice device_;
-    const int tap_;
+    VhostQueues queues_;
     const bool header_;
-    const unsigned pair_;
-    const BrokenQueue broken_;
     const uint64_t offered_; // by the device
-    std::array<EventFd, 2> errors_;
-    std::vector<unsigned> started_; // of the device's queues
 };
 
 } // namespace vireo

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "virtio/device.h"
 
-#include <fmt/core.h>
+#include "base/error.h"
 
 namespace vireo {
+
+void VirtioDevice::set_path(Path path) {
+    if (path != Path::kUser) {
+        throw_usage("no kernel module serves such a device: its only path is \"user\"");
+    }
+}
 
 BrokenQueue VirtioDevice::report_to(EventLoop& main) {
     return [this, &main](unsigned index, const std::string& what) {

@@ -90,6 +90,11 @@ public:
     // Who runs the queue: "user" or "vhost".
     virtual std::string path(unsigned queue) const = 0;
 
+    // Who runs the data queues from now on: a live switch if they are running. Throws UsageError or
+    // std::system_error, and then all is as before. On the main thread.
+    enum class Path { kUser, kVhost };
+    virtual void set_path(Path path);
+
 protected:
     // What a backend is given to report a queue that its driver broke: the transport is told, from
     // the main loop, since queue threads take no control lock. The device lives as long as the main

@@ -229,8 +229,10 @@ Bytes range(uint64_t sector, uint32_t sectors, uint32_t flags) {
 
 Disk::Disk(const Options& options)
     : memory_(FD_GUEST_BASE + Driver::kArena * options.drive.queues) {
-    EventLoop* const loops[] = {&io_.loop()};
-    device_ = std::make_unique<BlockDevice>(memory_, main_.loop(), loops, options.drive);
+    main_.loop().call([&] {
+        EventLoop* const loops[] = {&io_.loop()};
+        device_ = std::make_unique<BlockDevice>(memory_, main_.loop(), loops, options.drive);
+    });
     device_->connect(*this);
     features_ = device_->features() & ~options.without;
     if (!options.packed) {
@@ -244,6 +246,14 @@ Disk::Disk(const Options& options)
 
 Disk::~Disk() {
     stop();
+    main_.loop().call([&] { device_.reset(); });
+}
+
+void Disk::set_path(VirtioDevice::Path path) {
+    main_.loop().call([&] {
+        const std::lock_guard lock(device_->lock());
+        device_->set_path(path);
+    });
 }
 
 void Disk::start() {
@@ -273,6 +283,7 @@ BlkConfig Disk::config() const {
 }
 
 uint64_t Disk::counter(const char* name, unsigned queue) {
+    const std::lock_guard lock(device_->lock());
     for (const auto& counter : device_->counters(queue)) {
         if (counter.name == name) {
             return counter.value;

@@ -138,6 +138,7 @@ public:
     uint64_t features() const { return features_; }
     void start();
     void stop(); // drivers keep the states
+    void set_path(VirtioDevice::Path path);
     BlkConfig config() const;
     uint64_t counter(const char* name, unsigned queue = 0);
 

@@ -140,10 +140,11 @@ TEST(CommandLine, SpellingsMix) {
 
 TEST(CommandLine, Disks) {
     const auto m = machine(
-        "-drive file=a.img,format=qcow2,cache=none,aio=threads,readonly=on,serial=A1 "
+        "-drive file=a.img,format=qcow2,cache=none,aio=threads,readonly=on,serial=A1,vhost=try "
         "-device virtio-blk-pci,drive=d1,num-queues=4,queue-size=128,logical_block_size=4096,"
         "serial=B2,packed=on,iothread=t -object iothread,id=t "
-        "-drive file=b,,c.img,if=none,id=d1,cache=writeback,discard=ignore,serial=ignored "
+        "-drive file=b,,c.img,if=none,id=d1,cache=writeback,discard=ignore,serial=ignored,"
+        "vhost=on,vhostdev=/dev/other "
         "-drive if=virtio,file=/dev/vdz,id=last");
     ASSERT_EQ(m.drives.size(), 3u);
     const auto& a = m.drives[0];
@@ -155,6 +156,8 @@ TEST(CommandLine, Disks) {
     EXPECT_EQ(a.aio, AioMode::kThreads);
     EXPECT_TRUE(a.readonly && a.discard);
     EXPECT_EQ(a.serial, "A1");
+    EXPECT_EQ(a.vhost, VhostMode::kTry);
+    EXPECT_EQ(a.vhostdev, "/dev/vireo-blk");
     const auto& b = m.drives[1]; // in the order of the disks, not of the images
     EXPECT_EQ(b.id, "d1");
     EXPECT_EQ(b.file, "b,c.img");
@@ -164,6 +167,8 @@ TEST(CommandLine, Disks) {
     EXPECT_EQ(b.aio, AioMode::kIoUring);
     EXPECT_FALSE(b.readonly || b.discard);
     EXPECT_EQ(b.serial, "B2");
+    EXPECT_EQ(b.vhost, VhostMode::kOn);
+    EXPECT_EQ(b.vhostdev, "/dev/other");
     EXPECT_EQ(b.queues, 4u);
     EXPECT_EQ(b.queue_size, 128);
     EXPECT_EQ(b.logical_block_size, 4096u);
