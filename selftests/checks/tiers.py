@@ -260,7 +260,7 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "fuzz-vmm",
         "what the VMM's devices and its monitor are told, under libFuzzer",
-        "selftests/fuzz/run --seconds 30 blk_request net_control virtio_pci nic qmp",
+        "selftests/fuzz/run --seconds 30 blk_request net_control net_frames virtio_pci nic qmp",
         "tap",
         budget=80,
         needs=("fuzz",),
@@ -403,7 +403,7 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "runner",
         "tests of this runner, of the style checks and of the set-up",
-        pytest("runner", "selftests/checks selftests/style selftests/bench/net selftests/bench/boot selftests/bench/blk"),
+        pytest("runner", "selftests/checks selftests/style selftests/bench"),
         "junit",
         budget=15,
         level="fast",
