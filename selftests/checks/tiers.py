@@ -162,6 +162,19 @@ def vmm_paths(alias: str) -> Tier:
     )
 
 
+def vmm_disk_paths(alias: str) -> Tier:
+    return Tier(
+        f"vmm-disk-paths-{alias}",
+        f"the VMM's disk on /dev/vireo-blk of kernel {alias}, a hundred switches of path under verified load",
+        f"selftests/lab/run --kernel {alias} --out $RESULTS --timeout 1500"
+        " -- selftests/unit/vmm/block/in_lab build/host/selftests/unit/vmm/vmm_block",
+        "junit",
+        budget=150,
+        limit=1600,
+        needs=(f"modules-{alias}", "host"),
+    )
+
+
 # Started in this order as cores come free: what others wait for, and what takes long, is first.
 TIERS: tuple[Tier, ...] = (
     *kernel("debug"),
@@ -247,6 +260,8 @@ TIERS: tuple[Tier, ...] = (
     ),
     vmm_paths("6.1"),
     vmm_paths("6.12"),
+    vmm_disk_paths("6.1"),
+    vmm_disk_paths("6.12"),
     kunit("debug"),
     kunit("debug-6.12", "full"),
     Tier(

@@ -84,13 +84,35 @@ unsigned checked_queues(const DriveOptions& options) {
     return options.queues;
 }
 
+std::string vhost_option(const std::string& file) {
+    return fmt::format("-drive file={},vhost=on", file);
+}
+
+void want_raw(const std::string& option, const std::string& file, const std::string& format) {
+    if (format != "raw") {
+        throw_usage(
+            "{}: the kernel serves no {} image; let the host have it as a block device "
+            "(modprobe nbd; qemu-nbd -f {} -c /dev/nbd0 {}), and use "
+            "file=/dev/nbd0,format=raw,vhost=on",
+            option, format, format, file);
+    }
+}
+
+// Said before a server of the image is started for nothing.
+const DriveOptions& with_a_path(const DriveOptions& options) {
+    if (options.vhost == VhostMode::kOn) {
+        want_raw(vhost_option(options.file), options.file, options.format);
+    }
+    return options;
+}
+
 } // namespace
 
 BlockDevice::BlockDevice(const GuestMemory& memory, EventLoop& main,
                          std::span<EventLoop* const> loops, const DriveOptions& options)
     : memory_(memory),
       main_(main),
-      image_(options),
+      image_(with_a_path(options)),
       file_(options.file),
       format_(options.format),
       vhostdev_(options.vhostdev),
@@ -126,14 +148,8 @@ void BlockDevice::begin_on(VhostMode mode) {
 }
 
 std::unique_ptr<VhostBlkBackend> BlockDevice::make_vhost() {
-    const std::string option = fmt::format("-drive file={},vhost=on", file_);
-    if (format_ != "raw") {
-        throw_usage(
-            "{}: the kernel serves no {} image; let the host have it as a block device "
-            "(modprobe nbd; qemu-nbd -f {} -c /dev/nbd0 {}), and use "
-            "file=/dev/nbd0,format=raw,vhost=on",
-            option, format_, format_, file_);
-    }
+    const std::string option = vhost_option(file_);
+    want_raw(option, file_, format_);
     auto made = std::make_unique<VhostBlkBackend>(
         memory_, main_, VhostDevice(VhostDevice::open(vhostdev_, option), vhostdev_),
         VhostBlkBackend::Image{.name = option,

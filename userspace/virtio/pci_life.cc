@@ -80,9 +80,9 @@ void VirtioPci::set_status(uint8_t status, bool legacy) {
 // Serve all queues that are enabled, from where they stand.
 void VirtioPci::start_device() {
     std::vector<QueueSetup> setups;
-    for (uint16_t i = 0; i < state_.queues.size(); i++) {
+    for (size_t i = 0; i < state_.queues.size(); i++) {
         if (state_.queues[i].enabled) {
-            setups.push_back(setup_of(i));
+            setups.push_back(setup_of(static_cast<uint16_t>(i)));
         }
     }
     try {

@@ -56,6 +56,16 @@ TEST_F(DiskPath, WhatIsNoVhostDeviceIsRefused) {
     EXPECT_EQ(refusal(), "/dev/null: it is no vhost device");
 }
 
+TEST_F(DiskPath, AnImageOfAnotherFormatIsRefusedWithAWayOut) {
+    options_.drive.vhost = VhostMode::kOn;
+    options_.drive.format = "qcow2";
+    const std::string file = options_.drive.file;
+    EXPECT_EQ(refusal(), "-drive file=" + file +
+                             ",vhost=on: the kernel serves no qcow2 image; let the host have it as "
+                             "a block device (modprobe nbd; qemu-nbd -f qcow2 -c /dev/nbd0 " +
+                             file + "), and use file=/dev/nbd0,format=raw,vhost=on");
+}
+
 TEST_F(DiskPath, TryFallsBack) {
     options_.drive.vhost = VhostMode::kTry;
     options_.drive.vhostdev = kNone;
