@@ -4,17 +4,17 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <exception>
+#include <initializer_list>
 #include <optional>
 
 #include "base/error.h"
 #include "base/event_loop.h"
-#include "base/fd.h"
 #include "base/log.h"
+#include "base/signal_watch.h"
 #include "cli/command_line.h"
 #include "machine/machine.h"
 #include "monitor/monitor.h"
@@ -24,54 +24,25 @@ namespace {
 using namespace vireo;
 
 // Signals that ask for the end: the first presses the power button, the second does not wait for
-// the guest. Blocked in all threads, which begin after this.
+// the guest.
+constexpr std::initializer_list<int> kEnd = {SIGINT, SIGTERM, SIGHUP};
+
 class EndSignals {
 public:
-    explicit EndSignals(EventLoop& loop) : loop_(loop) {
-        sigset_t signals;
-        sigemptyset(&signals);
-        for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-            sigaddset(&signals, signal);
-        }
-        pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-        // A chardev's, which may belong to a thread that comes later.
-        sigset_t resized;
-        sigemptyset(&resized);
-        sigaddset(&resized, SIGWINCH);
-        pthread_sigmask(SIG_BLOCK, &resized, nullptr);
-        fd_ = Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-        if (!fd_) {
-            throw_errno("wait for signals");
-        }
-    }
-    ~EndSignals() {
-        if (watched_) {
-            loop_.remove(fd_.get());
-        }
-    }
-
-    void connect(MachineControl& machine) {
-        loop_.add(fd_.get(), EPOLLIN, [this, &machine](uint32_t) {
-            signalfd_siginfo info;
-            if (read(fd_.get(), &info, sizeof(info)) != sizeof(info)) {
-                return;
-            }
-            const bool running = machine.state() == MachineControl::State::kRunning;
-            if (pressed_ || !running) {
-                machine.quit();
-            } else {
-                pressed_ = true;
-                machine.power_down();
-            }
-        });
-        watched_ = true;
-    }
+    EndSignals(EventLoop& loop, MachineControl& machine)
+        : watch_(loop, kEnd, "wait for signals", [this, &machine](int) {
+              const bool running = machine.state() == MachineControl::State::kRunning;
+              if (pressed_ || !running) {
+                  machine.quit();
+              } else {
+                  pressed_ = true;
+                  machine.power_down();
+              }
+          }) {}
 
 private:
-    EventLoop& loop_;
-    Fd fd_;
-    bool watched_ = false;
     bool pressed_ = false;
+    SignalWatch watch_;
 };
 
 // Holds this process's number while it runs.
@@ -113,7 +84,10 @@ int run(const MachineOptions& options) {
     // Whoever reads what we write, to a pipe or a socket, may go before us.
     signal(SIGPIPE, SIG_IGN);
     EventLoop loop;
-    EndSignals signals(loop);
+    // In all threads, which begin after this. SIGWINCH is a chardev's, which may belong to one that
+    // comes later.
+    SignalWatch::block(kEnd);
+    SignalWatch::block({SIGWINCH});
     std::optional<PidFile> pid_file;
     if (!options.pidfile.empty()) {
         pid_file.emplace(options.pidfile);
@@ -123,7 +97,7 @@ int run(const MachineOptions& options) {
     for (const MonitorOptions& m : options.monitors) {
         monitor.open(m);
     }
-    signals.connect(machine);
+    const EndSignals signals(loop, machine);
     machine.start();
     loop.run();
     return machine.exit_status();

@@ -2,13 +2,14 @@
 // The standard streams as a chardev.
 #include <fcntl.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <optional>
 
 #include "base/error.h"
+#include "base/signal_watch.h"
 #include "console/chardevs.h"
 #include "console/fd_chardev.h"
 #include "console/terminal.h"
@@ -46,17 +47,16 @@ public:
     StdioChardev(EventLoop& loop, bool mux, std::function<void()> quit)
         : FdChardev(loop), mux_(mux), quit_(std::move(quit)), raw_(!mux) {
         if (isatty(STDOUT_FILENO)) {
-            watch_size();
+            resized_.emplace(loop, std::initializer_list<int>{SIGWINCH},
+                             "hear of the terminal's size", [this](int) {
+                                 if (frontend_) {
+                                     frontend_->char_resized();
+                                 }
+                             });
         }
         // Whoever reads our output may go before us.
         signal(SIGPIPE, SIG_IGN);
         attach(own(STDIN_FILENO, O_RDONLY), own(STDOUT_FILENO, O_WRONLY));
-    }
-
-    ~StdioChardev() override {
-        if (resized_) {
-            loop_.remove(resized_.get());
-        }
     }
 
     std::optional<Size> size() const override {
@@ -70,23 +70,6 @@ public:
     std::string describe() const override { return "stdio"; }
 
 private:
-    void watch_size() {
-        sigset_t signals;
-        sigemptyset(&signals);
-        sigaddset(&signals, SIGWINCH);
-        pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-        resized_ = Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-        if (!resized_) {
-            throw_errno("hear of the terminal's size");
-        }
-        loop_.add(resized_.get(), EPOLLIN, [this](uint32_t) {
-            signalfd_siginfo info;
-            if (read(resized_.get(), &info, sizeof(info)) == sizeof(info) && frontend_) {
-                frontend_->char_resized();
-            }
-        });
-    }
-
     void input_ended() override { end_input(); }
 
     size_t filter(std::span<uint8_t> bytes) override {
@@ -112,7 +95,7 @@ private:
     const bool mux_;
     const std::function<void()> quit_;
     const RawTerminal raw_;
-    Fd resized_;
+    std::optional<SignalWatch> resized_;
     bool escaped_ = false;
 };
 
