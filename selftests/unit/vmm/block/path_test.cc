@@ -327,8 +327,7 @@ TEST_F(Switched, ABrokenRingIsSaid) {
         const uint64_t index = disk.driver().setup().driver + 2;
         disk.driver().at(index)[1] += 0x10;
         disk.driver().kick();
-        EXPECT_EQ(disk.wait_for_reset(),
-                  std::string("queue 0: ") + vq_strerror(VQ_ERR_AVAIL_IDX));
+        EXPECT_EQ(disk.wait_for_reset(), std::string("queue 0: ") + vq_strerror(VQ_ERR_AVAIL_IDX));
     }
 }
 
