@@ -32,7 +32,7 @@ def test_carries_traffic(seen, plug: Plug):
     found = seen[f"traffic {plug.name}"]
     expect_ping(found["ping"])
     expect_stream(found["tcp"])
-    expect_datagrams(found["udp"])
+    expect_datagrams(found["udp"], ordered=plug.queues == 1)
     least = 400 + 2 * plug.amount // 65536  # packets of TCP may be as long as 64 KiB
     assert found["carried by the interface"] > least, found
     assert found["carried"][OTHER[plug.path]] == 0, found
