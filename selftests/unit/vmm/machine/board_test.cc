@@ -30,6 +30,12 @@ protected:
         return static_cast<uint32_t>(board_.ports().read(0xcfc, 4));
     }
 
+    // And what firmware does.
+    uint64_t power_on(unsigned cpus = 1) {
+        board_.reset();
+        return board_.set_up(memory_, board_.describe(memory_, cpus, 40));
+    }
+
     GuestMemory memory_{64 << 20};
     FakePlatform platform_;
     EventLoop loop_;
@@ -39,7 +45,7 @@ protected:
 };
 
 TEST_F(BoardTest, ResetLeavesTablesWhereTheyAreFound) {
-    const uint64_t rsdp = board_.reset(memory_, 2, 40);
+    const uint64_t rsdp = power_on(2);
     ASSERT_NE(memory_.at(rsdp, 36), nullptr);
     EXPECT_EQ(memcmp(memory_.at(rsdp, 8), "RSD PTR ", 8), 0);
     for (const char* table : {"APIC", "FACP", "DSDT", "MCFG"}) {
@@ -48,23 +54,23 @@ TEST_F(BoardTest, ResetLeavesTablesWhereTheyAreFound) {
 }
 
 TEST_F(BoardTest, SerialPortsAreDescribedWhileTheyAreThere) {
-    board_.reset(memory_, 1, 40);
+    power_on();
     EXPECT_FALSE(described("COM1"));
     EXPECT_EQ(board_.ports().read(layout::kSerialPorts[0] + 5, 1), 0xff); // nobody answers
     ChardevOptions options;
     options.kind = ChardevOptions::Kind::kNull;
     const auto null = make_chardev(options, loop_, [] {});
     board_.add_serial(0, *null, loop_);
-    board_.reset(memory_, 1, 40);
+    power_on();
     EXPECT_TRUE(described("COM1"));
     EXPECT_FALSE(described("COM2"));
     EXPECT_EQ(board_.ports().read(layout::kSerialPorts[0] + 5, 1), 0x60); // it takes a byte
-    board_.remove_serials();
+    board_.remove_chardevs();
     EXPECT_EQ(board_.ports().read(layout::kSerialPorts[0] + 5, 1), 0xff);
 }
 
 TEST_F(BoardTest, TheGuestGoesOff) {
-    board_.reset(memory_, 1, 40);
+    power_on();
     constexpr uint16_t kSleep = 1 << 13;
     board_.ports().write(layout::kPmPorts + layout::kPmControl, 2,
                          kSleep | layout::kPmSleepOff << 10);
@@ -81,14 +87,14 @@ TEST_F(BoardTest, TheGuestResetsInEitherWay) {
 }
 
 TEST_F(BoardTest, ThePowerButtonInterruptsWhomItShall) {
-    board_.reset(memory_, 1, 40);
+    power_on();
     board_.power().press_power_button();
     EXPECT_EQ(platform_.rises[layout::kAcpiLine], 0U); // the guest has not asked yet
     constexpr uint16_t kButton = 1 << 8;
     board_.ports().write(layout::kPmPorts + 2, 2, kButton);
     EXPECT_EQ(platform_.rises[layout::kAcpiLine], 1U);
     EXPECT_TRUE(platform_.lines[layout::kAcpiLine]);
-    board_.reset(memory_, 1, 40);
+    power_on();
     EXPECT_FALSE(platform_.lines[layout::kAcpiLine]);
 }
 
