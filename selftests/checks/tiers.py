@@ -211,7 +211,7 @@ TIERS: tuple[Tier, ...] = (
     kselftest("debug", "full", ON_DEBUG),
     kselftest("debug-6.12", "full"),
     vhost_net("6.1"),
-    vhost_net("6.12"),
+    vhost_net("6.12", "full"),
     vhost_net("debug", "full"),
     vhost_net("debug-6.12", "full"),
     migration("6.1", "full"),
