@@ -58,8 +58,6 @@ static void bdev_limits(struct vireo_blk_disk *disk)
 		limits->max_discard_sectors = VIREO_BLK_RANGE_SECTORS;
 		limits->discard_alignment = bdev_discard_granularity(bdev) >> SECTOR_SHIFT;
 	}
-	if (bdev_write_zeroes_sectors(bdev))
-		limits->flags |= VIREO_BLK_UNMAP;
 }
 
 /* What a file asks of direct I/O; where it says nothing, what most take. */
@@ -88,7 +86,6 @@ static void file_limits(struct vireo_blk_disk *disk)
 	limits->physical_block_size = max_t(u32, block, i_blocksize(file_inode(file)));
 	limits->io_min = limits->physical_block_size;
 	if (file->f_op->fallocate) {
-		limits->flags |= VIREO_BLK_UNMAP;
 		limits->max_discard_sectors = VIREO_BLK_RANGE_SECTORS;
 		limits->discard_alignment = limits->physical_block_size >> SECTOR_SHIFT;
 	}
@@ -112,11 +109,12 @@ static void find_limits(struct vireo_blk_disk *disk)
 		file_limits(disk);
 	disk->length_mask = limits->logical_block_size - 1;
 	if (disk_writable(disk)) {
+		/* Whether it frees anything may change while it is in use. */
+		limits->flags |= VIREO_BLK_UNMAP;
 		limits->max_write_zeroes_sectors = VIREO_BLK_RANGE_SECTORS;
 		limits->max_write_zeroes_seg = VIREO_BLK_RANGES;
 	} else {
 		limits->flags |= VIREO_BLK_READ_ONLY;
-		limits->flags &= ~VIREO_BLK_UNMAP;
 		limits->max_discard_sectors = 0;
 	}
 	if (limits->max_discard_sectors)
