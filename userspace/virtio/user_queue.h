@@ -52,7 +52,7 @@ public:
     // On the loop's thread: have a turn now. Nothing happens if it is halted, broken or stopped.
     void turn();
     // On the loop's thread, started: for requests that are answered outside of turns.
-    Virtqueue& queue() { return *queue_; } // NOLINT(bugprone-unchecked-optional-access): started
+    Virtqueue& queue() { return *queue_; }  // NOLINT(bugprone-unchecked-optional-access): started
     bool active() const { return active_; } // has turns
 
     EventLoop& loop() { return loop_; }
