@@ -247,6 +247,7 @@ TIERS: tuple[Tier, ...] = (
         limit=900,
         needs=("modules-6.1", "host"),
         cores=2,
+        level="full",
     ),
     Tier(
         "vmm-nics",
@@ -357,6 +358,7 @@ TIERS: tuple[Tier, ...] = (
         limit=1800,
         needs=("kernel-6.1",),
         cores=2,
+        level="full",
     ),
     Tier(
         "unit",
