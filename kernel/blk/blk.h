@@ -144,7 +144,7 @@ struct vireo_blk_request {
 	u32 room;
 	u32 skip;
 	struct vq_seg *segs;
-	struct vq_seg *seg;
+	const struct vq_seg *seg;
 	struct bio_vec *vecs;
 	struct page *bounce;
 	u16 nvecs;

@@ -46,18 +46,24 @@ int vireo_blk_keep(struct vireo_blk_request *r, const struct vq_seg *segs, u32 n
 	return 0;
 }
 
+/* @n bytes further on in a segment, of which @skip are behind: where that is. */
+static inline const struct vq_seg *seg_forward(const struct vq_seg *seg, u32 *skip, u32 n)
+{
+	*skip += n;
+	if (*skip < seg->len)
+		return seg;
+	*skip = 0;
+	return seg + 1;
+}
+
 /* The data begins @n bytes further on. */
 static void blk_forward(struct vireo_blk_request *r, u32 n)
 {
 	while (n) {
 		u32 here = min(n, r->seg->len - r->skip);
 
+		r->seg = seg_forward(r->seg, &r->skip, here);
 		n -= here;
-		r->skip += here;
-		if (r->skip == r->seg->len) {
-			r->seg++;
-			r->skip = 0;
-		}
 	}
 }
 
@@ -107,11 +113,7 @@ int vireo_blk_copy(struct vireo_blk_request *r, void *buffer, u32 len, bool to_g
 			return err;
 		buffer += got;
 		len -= got;
-		skip += got;
-		if (skip == seg->len) {
-			seg++;
-			skip = 0;
-		}
+		seg = seg_forward(seg, &skip, got);
 	}
 	return 0;
 }
@@ -233,11 +235,7 @@ static int blk_pin_round(struct vireo_blk_request *r, u32 left)
 			return n;
 		r->round += n;
 		left -= n;
-		skip += n;
-		if (skip == seg->len) {
-			seg++;
-			skip = 0;
-		}
+		seg = seg_forward(seg, &skip, n);
 		if (unlikely(!n))
 			break;
 	}

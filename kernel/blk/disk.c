@@ -190,19 +190,29 @@ static int disk_flush(const struct vireo_blk_disk *disk)
 	return disk->bdev ? blkdev_issue_flush(disk->bdev) : vfs_fsync(disk->file, 1);
 }
 
-/* VIREO_BLK_GET_CONFIG. */
-long vireo_blk_config_get(struct vireo_blk *blk, void __user *argp)
+/* How much of a configuration the caller knows, or a negative errno. */
+static long config_size(const struct vireo_blk *blk, const void __user *argp)
 {
-	struct vireo_blk_config config = blk->config;
 	u32 size;
 
-	if (get_user(size, (u32 __user *)argp))
+	if (get_user(size, (const u32 __user *)argp))
 		return -EFAULT;
 	if (size < offsetofend(struct vireo_blk_config, flags))
 		return -EINVAL;
 	if (!blk->disk.file)
 		return -ENODEV;
-	config.size = min_t(u32, size, sizeof(config));
+	return size;
+}
+
+/* VIREO_BLK_GET_CONFIG. */
+long vireo_blk_config_get(struct vireo_blk *blk, void __user *argp)
+{
+	struct vireo_blk_config config = blk->config;
+	long size = config_size(blk, argp);
+
+	if (size < 0)
+		return size;
+	config.size = min_t(size_t, size, sizeof(config));
 	return copy_to_user(argp, &config, config.size) ? -EFAULT : 0;
 }
 
@@ -211,13 +221,9 @@ static int config_check(const struct vireo_blk_disk *disk, const struct vireo_bl
 {
 	const struct vireo_blk_config *limits = &disk->limits;
 	u32 block = config->logical_block_size;
-	/* A flag that only the disk can give. */
-	u32 needs = limits->flags & (VIREO_BLK_UNMAP | VIREO_BLK_WRITEBACK);
 
-	if (!disk->bdev)
-		needs |= VIREO_BLK_BUFFERED;
-	if (config->flags & ~ALL_FLAGS ||
-	    config->flags & ~needs & (VIREO_BLK_UNMAP | VIREO_BLK_BUFFERED))
+	if (config->flags & ~ALL_FLAGS || config->flags & ~limits->flags & VIREO_BLK_UNMAP ||
+	    (disk->bdev && config->flags & VIREO_BLK_BUFFERED))
 		return -EINVAL;
 	if (limits->flags & ~config->flags & VIREO_BLK_BUFFERED)
 		return -EINVAL;
@@ -238,17 +244,13 @@ static int config_check(const struct vireo_blk_disk *disk, const struct vireo_bl
 /* VIREO_BLK_SET_CONFIG. */
 long vireo_blk_config_set(struct vireo_blk *blk, void __user *argp)
 {
-	struct vireo_blk_config config = blk->config, next = blk->config;
+	struct vireo_blk_config config, next = blk->config;
+	long size = config_size(blk, argp);
 	bool flush;
-	u32 size;
 	int err;
 
-	if (get_user(size, (u32 __user *)argp))
-		return -EFAULT;
-	if (size < offsetofend(struct vireo_blk_config, flags))
-		return -EINVAL;
-	if (!blk->disk.file)
-		return -ENODEV;
+	if (size < 0)
+		return size;
 	err = copy_struct_from_user(&config, sizeof(config), argp, size);
 	if (err)
 		return err;

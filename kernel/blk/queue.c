@@ -117,9 +117,7 @@ static bool queue_sleeps(struct vireo_blk_queue *bq)
 static void request_answer(struct vireo_blk_queue *bq, struct vireo_blk_request *r)
 {
 	r->ended = true;
-	if (likely(bq->mm && !vireo_blk_answer(r)))
-		request_give(bq, r);
-	else if (bq->state == VIREO_BLK_DRAINING)
+	if (likely(bq->mm && !vireo_blk_answer(r)) || bq->state == VIREO_BLK_DRAINING)
 		request_give(bq, r);
 	else
 		llist_add(&r->node, &bq->unanswered);
