@@ -149,30 +149,28 @@ def debian(alias: str, level: str = "check") -> Tier:
     return vhost_net_part("debian", "Debian on a disk in the guest", alias, level)
 
 
-def vmm_paths(alias: str) -> Tier:
+def in_lab(name: str, about: str, room: str, alias: str, budget: int, limit: int) -> Tier:
+    """A room's unit tests of what only a lab has."""
     return Tier(
-        f"vmm-paths-{alias}",
-        f"the VMM's card on taps and vhost devices of kernel {alias}, a hundred switches of path under traffic",
-        f"selftests/lab/run --kernel {alias} --out $RESULTS --timeout 900"
-        " -- selftests/unit/vmm/net/in_lab build/host/selftests/unit/vmm/vmm_net",
+        f"{name}-{alias}",
+        about,
+        f"selftests/lab/run --kernel {alias} --out $RESULTS --timeout {limit - 100}"
+        f" -- selftests/unit/vmm/{room}/in_lab build/host/selftests/unit/vmm/vmm_{room}",
         "junit",
-        budget=60,
-        limit=1000,
+        budget=budget,
+        limit=limit,
         needs=(f"modules-{alias}", "host"),
     )
+
+
+def vmm_paths(alias: str) -> Tier:
+    about = f"the VMM's card on taps and vhost devices of kernel {alias}, a hundred switches of path under traffic"
+    return in_lab("vmm-paths", about, "net", alias, budget=60, limit=1000)
 
 
 def vmm_disk_paths(alias: str) -> Tier:
-    return Tier(
-        f"vmm-disk-paths-{alias}",
-        f"the VMM's disk on /dev/vireo-blk of kernel {alias}, a hundred switches of path under verified load",
-        f"selftests/lab/run --kernel {alias} --out $RESULTS --timeout 1500"
-        " -- selftests/unit/vmm/block/in_lab build/host/selftests/unit/vmm/vmm_block",
-        "junit",
-        budget=150,
-        limit=1600,
-        needs=(f"modules-{alias}", "host"),
-    )
+    about = f"the VMM's disk on /dev/vireo-blk of kernel {alias}, a hundred switches of path under verified load"
+    return in_lab("vmm-disk-paths", about, "block", alias, budget=150, limit=1600)
 
 
 # Started in this order as cores come free: what others wait for, and what takes long, is first.
