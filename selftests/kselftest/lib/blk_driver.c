@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "driver_queue.h"
 #include "error.h"
 
 #define PAGE 4096UL
@@ -43,17 +43,10 @@ static int queue_alloc(struct blk_queue* queue, struct fd_setup* setup, u32 room
 }
 
 static int queue_init(struct blk_queue* queue, const struct fd_setup* setup, u64 position) {
-    int ret = fd_init(&queue->driver, setup);
+    int ret = driver_begin(&queue->driver, setup, position);
 
     if (ret)
-        return failed(ret, "a ring of %u descriptors with features %#llx", setup->num,
-                      (unsigned long long)setup->features);
-    if (position) {
-        u16 at = queue->driver.packed ? position & 0x7fff : position;
-        bool wrap = position >> 15 & 1;
-
-        fd_set_position(&queue->driver, at, wrap, at, wrap);
-    }
+        return ret;
     queue->nfree = 0;
     /* The first request is on top. */
     for (u32 i = setup->num; i-- > 0;)
@@ -144,17 +137,8 @@ int blk_make(struct blk* blk, const struct blk_options* options) {
 static int open_device(struct blk* blk, const struct blk_options* options) {
     struct vhost_memory_region regions[MAX_REGIONS];
     u32 count = options->regions ? options->regions : 1;
-    u64 offered;
-    int ret = vhost_open(&blk->dev, options->path ? options->path : blk_path());
+    int ret = driver_open(&blk->dev, options->path ? options->path : blk_path(), options->features);
 
-    if (!ret)
-        ret = vhost_get_features(&blk->dev, &offered);
-    if (!ret && (options->features & ~offered))
-        return -EOPNOTSUPP;
-    if (!ret)
-        ret = vhost_set_owner(&blk->dev);
-    if (!ret)
-        ret = vhost_set_features(&blk->dev, options->features);
     if (!ret)
         ret = vhost_set_mem_table(&blk->dev, regions, guest_mem_regions(&blk->mem, regions, count));
     for (u32 i = 0; !ret && i < blk->queues; i++)
@@ -408,11 +392,7 @@ int blk_add(struct blk_queue* queue, struct blk_request* request, enum fd_shape 
 }
 
 bool blk_show(struct blk_queue* queue) {
-    if (!fd_show(&queue->driver))
-        return false;
-    queue->kicks++;
-    event_signal(queue->vhost.kick);
-    return true;
+    return driver_show(&queue->driver, &queue->vhost, &queue->kicks);
 }
 
 int blk_reap(struct blk_queue* queue, struct blk_request** request) {
@@ -428,27 +408,8 @@ int blk_reap(struct blk_queue* queue, struct blk_request** request) {
     return 1;
 }
 
-static long long clock_ms(void) {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 int blk_wait(struct blk_queue* queue, int milliseconds) {
-    long long limit = clock_ms() + milliseconds;
-
-    for (;;) {
-        long long left;
-
-        event_take(queue->vhost.call);
-        if (fd_enable_call(&queue->driver))
-            return 0;
-        left = limit - clock_ms();
-        if (left <= 0 || event_wait(queue->vhost.call, (int)left) == -ETIMEDOUT)
-            /* What came without a call is not waited for: a lost call shall be seen. */
-            return -ETIMEDOUT;
-    }
+    return driver_wait(&queue->driver, &queue->vhost, milliseconds);
 }
 
 int blk_reap_wait(struct blk_queue* queue, struct blk_request** request, int milliseconds) {

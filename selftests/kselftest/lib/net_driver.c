@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "driver_queue.h"
 #include "error.h"
 
 #define PAGE 4096UL
@@ -48,17 +48,10 @@ static void queue_free_all(struct net_queue* queue) {
 }
 
 static int queue_init(struct net_queue* queue, const struct fd_setup* setup, u64 position) {
-    int ret = fd_init(&queue->driver, setup);
+    int ret = driver_begin(&queue->driver, setup, position);
 
     if (ret)
-        return failed(ret, "a ring of %u descriptors with features %#llx", setup->num,
-                      (unsigned long long)setup->features);
-    if (position) {
-        u16 at = queue->driver.packed ? position & 0x7fff : position;
-        bool wrap = position >> 15 & 1;
-
-        fd_set_position(&queue->driver, at, wrap, at, wrap);
-    }
+        return ret;
     queue_free_all(queue);
     return 0;
 }
@@ -113,7 +106,6 @@ static int open_memory(struct net_driver* net, const struct net_options* options
 }
 
 int net_open(struct net_driver* net, const struct net_options* options) {
-    u64 offered;
     int ret;
 
     memset(net, 0, sizeof(*net));
@@ -124,16 +116,7 @@ int net_open(struct net_driver* net, const struct net_options* options) {
     }
     net->features = options->features;
     net->hdr_bytes = net_hdr_bytes(options->features);
-    ret = vhost_open(&net->dev, options->path ? options->path : vhost_path());
-    if (ret)
-        return ret;
-    ret = vhost_get_features(&net->dev, &offered);
-    if (!ret && (options->features & ~offered))
-        ret = -EOPNOTSUPP;
-    if (!ret)
-        ret = vhost_set_owner(&net->dev);
-    if (!ret)
-        ret = vhost_set_features(&net->dev, options->features);
+    ret = driver_open(&net->dev, options->path ? options->path : vhost_path(), options->features);
     if (!ret)
         ret = open_memory(net, options);
     for (u32 i = 0; !ret && i < NET_QUEUES; i++)
@@ -207,11 +190,7 @@ int net_add(struct net_queue* queue, struct net_buf* buf, bool writable, enum fd
 }
 
 bool net_show(struct net_queue* queue) {
-    if (!fd_show(&queue->driver))
-        return false;
-    queue->kicks++;
-    event_signal(queue->vhost.kick);
-    return true;
+    return driver_show(&queue->driver, &queue->vhost, &queue->kicks);
 }
 
 int net_reap(struct net_queue* queue, struct net_buf** buf, u32* written) {
@@ -225,27 +204,8 @@ int net_reap(struct net_queue* queue, struct net_buf** buf, u32* written) {
     return 1;
 }
 
-static long long clock_ms(void) {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 int net_wait(struct net_queue* queue, int milliseconds) {
-    long long limit = clock_ms() + milliseconds;
-
-    for (;;) {
-        long long left;
-
-        event_take(queue->vhost.call);
-        if (fd_enable_call(&queue->driver))
-            return 0;
-        left = limit - clock_ms();
-        if (left <= 0 || event_wait(queue->vhost.call, (int)left) == -ETIMEDOUT)
-            /* What came without a call is not waited for: a lost call shall be seen. */
-            return -ETIMEDOUT;
-    }
+    return driver_wait(&queue->driver, &queue->vhost, milliseconds);
 }
 
 /* Segments */

@@ -2,10 +2,9 @@
 #include "options.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "arguments.h"
 
 static const char usage[] =
     "usage: blk_driver path=uring|aio|vhost|user|vhost-user|driver disk=PATH [op=read|write]\n"
@@ -13,67 +12,25 @@ static const char usage[] =
     "           [indirect=on|off] [fixed=off|on] [device=/dev/vireo-blk] [socket=PATH]\n"
     "           [aio=io_uring|threads] [busyloop=0]\n";
 
-/* The value of "name=value", if the argument is of that name. */
-static const char* value_of(const char* argument, const char* name) {
-    size_t length = strlen(name);
-
-    if (strncmp(argument, name, length) != 0 || argument[length] != '=')
-        return NULL;
-    return argument + length + 1;
-}
-
-static bool one_of(const char* value, const char* no, const char* yes, bool* to) {
-    *to = strcmp(value, yes) == 0;
-    return *to || strcmp(value, no) == 0;
-}
-
-static bool number(const char* value, unsigned int* to) {
-    char* end;
-
-    errno = 0;
-    *to = strtoul(value, &end, 10);
-    return *value && !*end && !errno;
-}
-
-static bool read_one(struct options* options, const char* argument) {
-    const struct {
-        const char* name;
-        const char** word;
-        unsigned int* number;
-        bool* choice;
-        const char* no;
-        const char* yes;
-    } known[] = {
-        {"path", &options->path, NULL, NULL, NULL, NULL},
-        {"disk", &options->disk, NULL, NULL, NULL, NULL},
-        {"device", &options->device, NULL, NULL, NULL, NULL},
-        {"socket", &options->socket, NULL, NULL, NULL, NULL},
-        {"aio", &options->aio, NULL, NULL, NULL, NULL},
-        {"depth", NULL, &options->depth, NULL, NULL, NULL},
-        {"requests", NULL, &options->requests, NULL, NULL, NULL},
-        {"warm", NULL, &options->warm, NULL, NULL, NULL},
-        {"busyloop", NULL, &options->busyloop, NULL, NULL, NULL},
-        {"op", NULL, NULL, &options->write, "read", "write"},
-        {"ring", NULL, NULL, &options->packed, "split", "packed"},
-        {"event_idx", NULL, NULL, &options->event_idx, "off", "on"},
-        {"indirect", NULL, NULL, &options->indirect, "off", "on"},
-        {"fixed", NULL, NULL, &options->fixed, "off", "on"},
+static bool read_one(struct options* options, const char* given) {
+    const struct argument known[] = {
+        {"path", .word = &options->path},
+        {"disk", .word = &options->disk},
+        {"device", .word = &options->device},
+        {"socket", .word = &options->socket},
+        {"aio", .word = &options->aio},
+        {"depth", .number = &options->depth},
+        {"requests", .number = &options->requests},
+        {"warm", .number = &options->warm},
+        {"busyloop", .number = &options->busyloop},
+        {"op", .choice = &options->write, .no = "read", .yes = "write"},
+        {"ring", .choice = &options->packed, .no = "split", .yes = "packed"},
+        {"event_idx", .choice = &options->event_idx, .no = "off", .yes = "on"},
+        {"indirect", .choice = &options->indirect, .no = "off", .yes = "on"},
+        {"fixed", .choice = &options->fixed, .no = "off", .yes = "on"},
     };
 
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        const char* value = value_of(argument, known[i].name);
-
-        if (!value)
-            continue;
-        if (known[i].word)
-            *known[i].word = value;
-        if (known[i].number)
-            return number(value, known[i].number);
-        if (known[i].choice)
-            return one_of(value, known[i].no, known[i].yes, known[i].choice);
-        return true;
-    }
-    return false;
+    return argument_read(known, sizeof(known) / sizeof(known[0]), given);
 }
 
 int options_read(struct options* options, int argc, char** argv) {

@@ -2,10 +2,9 @@
 #include "options.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "arguments.h"
 
 static const char usage[] =
     "usage: net_driver device=/dev/vhost-net|none|floor tap=NAME direction=tx|rx "
@@ -13,75 +12,23 @@ static const char usage[] =
     "           [event_idx=on|off] [mergeable=on|off] [load=full|one] [size=64]\n"
     "           [num=256] [burst=256] [packets=20000] [warm=2048]\n";
 
-/* The value of "name=value", if the argument is of that name. */
-static const char* value_of(const char* argument, const char* name) {
-    size_t length = strlen(name);
-
-    if (strncmp(argument, name, length) != 0 || argument[length] != '=')
-        return NULL;
-    return argument + length + 1;
-}
-
-static bool one_of(const char* value, const char* no, const char* yes, bool* to) {
-    *to = strcmp(value, yes) == 0;
-    return *to || strcmp(value, no) == 0;
-}
-
-static bool number(const char* value, unsigned int* to) {
-    char* end;
-
-    errno = 0;
-    *to = strtoul(value, &end, 10);
-    return *value && !*end && !errno;
-}
-
-static bool read_one(struct options* options, const char* argument) {
-    const struct {
-        const char* name;
-        const char** to;
-    } words[] = {
-        {"device", &options->device},
-        {"tap", &options->tap},
+static bool read_one(struct options* options, const char* given) {
+    const struct argument known[] = {
+        {"device", .word = &options->device},
+        {"tap", .word = &options->tap},
+        {"direction", .choice = &options->receive, .no = "tx", .yes = "rx"},
+        {"ring", .choice = &options->packed, .no = "split", .yes = "packed"},
+        {"event_idx", .choice = &options->event_idx, .no = "off", .yes = "on"},
+        {"mergeable", .choice = &options->mergeable, .no = "off", .yes = "on"},
+        {"load", .choice = &options->single, .no = "full", .yes = "one"},
+        {"size", .number = &options->size},
+        {"num", .number = &options->num},
+        {"burst", .number = &options->burst},
+        {"warm", .number = &options->warm},
+        {"packets", .number = &options->packets},
     };
-    const struct {
-        const char* name;
-        const char* no;
-        const char* yes;
-        bool* to;
-    } choices[] = {
-        {"direction", "tx", "rx", &options->receive},
-        {"ring", "split", "packed", &options->packed},
-        {"event_idx", "off", "on", &options->event_idx},
-        {"mergeable", "off", "on", &options->mergeable},
-        {"load", "full", "one", &options->single},
-    };
-    const struct {
-        const char* name;
-        unsigned int* to;
-    } numbers[] = {
-        {"size", &options->size}, {"num", &options->num},         {"burst", &options->burst},
-        {"warm", &options->warm}, {"packets", &options->packets},
-    };
-    const char* value;
 
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        value = value_of(argument, words[i].name);
-        if (value) {
-            *words[i].to = value;
-            return true;
-        }
-    }
-    for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
-        value = value_of(argument, choices[i].name);
-        if (value)
-            return one_of(value, choices[i].no, choices[i].yes, choices[i].to);
-    }
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-        value = value_of(argument, numbers[i].name);
-        if (value)
-            return number(value, numbers[i].to);
-    }
-    return false;
+    return argument_read(known, sizeof(known) / sizeof(known[0]), given);
 }
 
 int options_read(struct options* options, int argc, char** argv) {
