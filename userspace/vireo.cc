@@ -3,9 +3,9 @@
 // guest, its user or a signal ends it.
 #include <malloc.h>
 #include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <initializer_list>

@@ -221,7 +221,7 @@ def _tidy(tree: Tree, vmm: bool) -> Iterator[str]:
     if not database.exists():
         raise Missing(f"{database} is missing; make vmm writes it")
     compiled = {entry["file"] for entry in json.loads(database.read_text())}
-    salt = digest_of(tree.top / ".clang-tidy") + run(program, "--version", cwd=tree.top)[1]
+    version = run(program, "--version", cwd=tree.top)[1]
 
     def judge(name: str) -> str:
         _, output = run(
@@ -232,7 +232,12 @@ def _tidy(tree: Tree, vmm: bool) -> Iterator[str]:
         return "\n".join(line for line in lines if re.search(r"^[^/].*: (error|warning):", line))
 
     names = [name for name in names if str(tree.top / name) in compiled]
-    yield from each(tree, "clang-tidy", names, salt, judge, headers=True)
+    asked: dict[tuple[Path, ...], list[str]] = {}  # files by what they are asked: the settings above them
+    for name in names:
+        settings = (tree.top / folder / ".clang-tidy" for folder in Path(name).parents)
+        asked.setdefault(tuple(path for path in settings if path.exists()), []).append(name)
+    for settings, group in asked.items():
+        yield from each(tree, "clang-tidy", group, digest_of(*settings) + version, judge, headers=True)
 
 
 RULES = (clang_format, checkpatch, shellcheck, pyflakes, spelling, clang_tidy, clang_tidy_vmm)

@@ -98,12 +98,12 @@ void want_raw(const std::string& option, const std::string& file, const std::str
     }
 }
 
-// Said before a server of the image is started for nothing.
-const DriveOptions& with_a_path(const DriveOptions& options) {
+// What cannot be is said before a server of the image is started for nothing.
+ImageEndpoint open_image(const DriveOptions& options) {
     if (options.vhost == VhostMode::kOn) {
         want_raw(vhost_option(options.file), options.file, options.format);
     }
-    return options;
+    return ImageEndpoint(options);
 }
 
 } // namespace
@@ -112,7 +112,7 @@ BlockDevice::BlockDevice(const GuestMemory& memory, EventLoop& main,
                          std::span<EventLoop* const> loops, const DriveOptions& options)
     : memory_(memory),
       main_(main),
-      image_(with_a_path(options)),
+      image_(open_image(options)),
       file_(options.file),
       format_(options.format),
       vhostdev_(options.vhostdev),

@@ -47,7 +47,7 @@ static_assert(offsetof(BlkConfig, blk_size) == 0x14 && offsetof(BlkConfig, write
 
 // A virtio-blk disk. It keeps what its driver can see and set; its queues are run by a backend in
 // the VMM or, if wanted, by one in the kernel.
-class BlockDevice : public VirtioDevice {
+class BlockDevice final : public VirtioDevice {
 public:
     // Queues are run on `loops`, in turn; neither is the main loop. On the main thread. Throws
     // UsageError, std::system_error.

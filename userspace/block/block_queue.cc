@@ -83,7 +83,8 @@ void BlkQueue::run_engine(uint64_t features, unsigned requests) {
     BlkRules rules = rules_;
     rules.discard = rules.discard && has_feature(features, VIRTIO_BLK_F_DISCARD);
     rules.write_zeroes = rules.write_zeroes && has_feature(features, VIRTIO_BLK_F_WRITE_ZEROES);
-    running_.emplace(make_io_engine(rules.image, aio_, requests), rules, requests);
+    running_ =
+        std::make_unique<Running>(make_io_engine(rules.image, aio_, requests), rules, requests);
     aio_ = running_->engine->mode();
     std::vector<int> watched;
     try {

@@ -4,7 +4,6 @@
 
 #include <future>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "block/bounce.h"
@@ -94,7 +93,7 @@ private:
     const unsigned max_requests_;
     BlkCounters counters_;
     UserQueue queue_;
-    std::optional<Running> running_;
+    std::unique_ptr<Running> running_;
     std::promise<void>* drained_ = nullptr; // of stop()
 };
 

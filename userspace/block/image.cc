@@ -12,11 +12,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <optional>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -37,8 +39,11 @@ std::optional<uint64_t> queue_attribute(dev_t device, const char* name) {
             fmt::format("/sys/dev/block/{}:{}/{}queue/{}", major(device), minor(device), up, name);
         const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "re"),
                                                          std::fclose);
-        unsigned long long value = 0;
-        if (file && std::fscanf(file.get(), "%llu", &value) == 1) {
+        std::array<char, 32> text;
+        uint64_t value = 0;
+        if (file && std::fgets(text.data(), text.size(), file.get()) &&
+            std::from_chars(text.data(), text.data() + strlen(text.data()), value).ec ==
+                std::errc()) {
             return value;
         }
     }

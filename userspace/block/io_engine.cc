@@ -2,9 +2,9 @@
 #include "block/io_engine.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <system_error>
 

@@ -2,9 +2,9 @@
 #include "block/thread_engine.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
+#include <csignal>
 #include <system_error>
 
 #include "block/blocking_io.h"
@@ -54,14 +54,15 @@ void ThreadEngine::start_thread() noexcept {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool none = false;
     try {
         threads_.emplace_back([this] { work(); });
         pthread_setname_np(threads_.back().native_handle(), "blk-io");
     } catch (const std::exception&) {
-        // No more threads or memory: with fewer it takes longer.
+        none = threads_.empty(); // no more threads or memory: with fewer it takes longer
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (threads_.empty()) {
+    if (none) {
         // With none it is done here.
         std::unique_lock lock(mutex_);
         while (!waiting_.empty()) {

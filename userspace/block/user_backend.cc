@@ -11,6 +11,7 @@ namespace vireo {
 BlkUserBackend::BlkUserBackend(const GuestMemory& memory, std::span<EventLoop* const> loops,
                                unsigned queues, const BlkRules& rules, AioMode aio,
                                const BrokenQueue& broken) {
+    queues_.reserve(queues);
     for (unsigned i = 0; i < queues; i++) {
         queues_.push_back(
             std::make_unique<BlkQueue>(memory, *loops[i % loops.size()], i, rules, aio, broken));

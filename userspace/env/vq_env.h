@@ -41,9 +41,23 @@ typedef __u64 u64;
 #define vq_mb() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
 
+/*
+ * ThreadSanitizer finds order between accesses to one address alone. A driver
+ * writes the flags of a packed descriptor by themselves, and the engine reads
+ * them at the end of eight bytes.
+ */
+#ifdef VQ_ENV_SEQ_CST
+#define vq_env_acquire_parts(ptr)              \
+    ((void)(sizeof(*(ptr)) == sizeof(__u64) && \
+            __atomic_load_n((const __u16*)(const void*)(ptr) + 3, VQ_ENV_ORDER)))
+#else
+#define vq_env_acquire_parts(ptr) ((void)0)
+#endif
+
 #define VQ_GET(var, ptr, label)                       \
     do {                                              \
         (var) = __atomic_load_n((ptr), VQ_ENV_ORDER); \
+        vq_env_acquire_parts(ptr);                    \
         if (0)                                        \
             goto label;                               \
     } while (0)

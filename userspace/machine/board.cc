@@ -24,7 +24,7 @@ PciWindow memory64_window(const GuestMemory& memory, unsigned physical_address_b
 
 } // namespace
 
-Board::Board(Platform& platform, Wires wires)
+Board::Board(Platform& platform, const Wires& wires)
     : acpi_line_(platform, layout::kAcpiLine),
       com1_line_(platform, layout::kSerialLines[0]),
       com2_line_(platform, layout::kSerialLines[1]),

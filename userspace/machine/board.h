@@ -34,7 +34,7 @@ public:
         std::function<void()> reset;
     };
 
-    Board(Platform& platform, Wires wires);
+    Board(Platform& platform, const Wires& wires);
 
     Bus& ports() { return ports_; }
     Bus& memory() { return memory_; }

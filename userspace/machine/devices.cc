@@ -135,7 +135,9 @@ void Devices::add_cards(const MachineOptions& options) {
             continue;
         }
         std::vector<EventLoop*> loops;
-        for (unsigned pair = 0; pair < (netdev->iothread.empty() ? netdev->queues : 1); pair++) {
+        const unsigned threads = netdev->iothread.empty() ? netdev->queues : 1;
+        loops.reserve(threads);
+        for (unsigned pair = 0; pair < threads; pair++) {
             loops.push_back(
                 &loop_for(netdev->iothread, pair ? fmt::format("{}.{}", nic.id, pair) : nic.id));
         }
@@ -180,6 +182,7 @@ void Devices::add_disks(const MachineOptions& options) {
 void Devices::add_consoles(const MachineOptions& options) {
     for (const ConsoleOptions& console : options.consoles) {
         std::vector<CharBackend*> chardevs;
+        chardevs.reserve(console.ports.size());
         for (const ConsolePortOptions& port : console.ports) {
             chardevs.push_back(chardevs_.at(port.chardev).backend.get());
         }

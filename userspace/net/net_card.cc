@@ -54,8 +54,8 @@ MacAddress choose_mac(const NicOptions& nic, const NetEndpoint& endpoint, unsign
         }
         return *nic.mac;
     }
-    if (endpoint.mac()) {
-        return *endpoint.mac();
+    if (const std::optional<MacAddress> own = endpoint.mac()) {
+        return *own;
     }
     MacAddress mac = kFirstMac;
     const unsigned last = mac[4] << 8 | mac[5];

@@ -23,7 +23,7 @@ UserQueue::~UserQueue() {
 void UserQueue::start(uint64_t features, const QueueSetup& setup) {
     assert(!queue_ && setup.index == index_);
     loop_.call([&] {
-        queue_.emplace(memory_, features, setup, counters_);
+        queue_ = std::make_unique<Virtqueue>(memory_, features, setup, counters_);
         try {
             loop_.add(setup.kick, EPOLLIN, [this](uint32_t) { kicked(); });
         } catch (...) {

@@ -3,7 +3,7 @@
 #define VIREO_VIRTIO_USER_QUEUE_H
 
 #include <functional>
-#include <optional>
+#include <memory>
 
 #include "base/event_loop.h"
 #include "virtio/backend.h"
@@ -47,12 +47,12 @@ public:
     uint32_t stop();
 
     // Control side.
-    bool started() const { return queue_.has_value(); }
+    bool started() const { return queue_ != nullptr; }
 
     // On the loop's thread: have a turn now. Nothing happens if it is halted, broken or stopped.
     void turn();
     // On the loop's thread, started: for requests that are answered outside of turns.
-    Virtqueue& queue() { return *queue_; }  // NOLINT(bugprone-unchecked-optional-access): started
+    Virtqueue& queue() { return *queue_; }
     bool active() const { return active_; } // has turns
 
     EventLoop& loop() { return loop_; }
@@ -67,7 +67,7 @@ private:
     const Serve serve_;
     const BrokenQueue broken_;
     QueueCounters counters_;
-    std::optional<Virtqueue> queue_;
+    std::unique_ptr<Virtqueue> queue_; // while it is started
     bool active_ = false;
     bool again_ = false; // the kick eventfd was signalled by ourselves
 };

@@ -2,9 +2,9 @@
 #include "base/signal_watch.h"
 
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <vector>
 
 namespace vireo {

@@ -233,7 +233,7 @@ Disk::Disk(const Options& options)
         EventLoop* const loops[] = {&io_.loop()};
         device_ = std::make_unique<BlockDevice>(memory_, main_.loop(), loops, options.drive);
     });
-    device_->connect(*this);
+    device_->connect(transport_);
     features_ = device_->features() & ~options.without;
     if (!options.packed) {
         features_ &= ~feature_bits({VQ_F_RING_PACKED});
@@ -291,19 +291,6 @@ uint64_t Disk::counter(const char* name, unsigned queue) {
     }
     ADD_FAILURE() << "no counter " << name;
     return 0;
-}
-
-void Disk::needs_reset(const std::string& why) {
-    const std::lock_guard lock(mutex_);
-    why_ = why;
-    reset_.signal();
-}
-
-std::string Disk::wait_for_reset() {
-    pollfd file = {.fd = reset_.get(), .events = POLLIN, .revents = 0};
-    EXPECT_GT(poll(&file, 1, kPatience), 0) << "the device never asked for a reset";
-    const std::lock_guard lock(mutex_);
-    return why_;
 }
 
 } // namespace vireo::test

@@ -23,6 +23,7 @@
 #include "base/event_loop.h"
 #include "block/block_device.h"
 #include "fake_driver.h"
+#include "fake_transport.h"
 #include "memory/guest_memory.h"
 #include "virtio/features.h"
 
@@ -122,7 +123,7 @@ Bytes header(uint32_t type, uint64_t sector);
 Bytes operator+(Bytes a, const Bytes& b);
 Bytes range(uint64_t sector, uint32_t sectors, uint32_t flags);
 
-class Disk : public VirtioTransport {
+class Disk {
 public:
     struct Options {
         DriveOptions drive;
@@ -131,7 +132,7 @@ public:
     };
 
     explicit Disk(const Options& options);
-    ~Disk() override;
+    ~Disk();
 
     BlockDevice& device() { return *device_; }
     Driver& driver(unsigned queue = 0) { return *drivers_[queue]; }
@@ -153,9 +154,7 @@ public:
         return driver().run(header(type, 0) + ranges, 1);
     }
 
-    void config_changed() override {}
-    void needs_reset(const std::string& why) override;
-    std::string wait_for_reset(); // what was said
+    std::string wait_for_reset() { return transport_.wait_for_reset(); } // what was said
 
 private:
     GuestMemory memory_;
@@ -165,9 +164,7 @@ private:
     uint64_t features_;
     std::vector<std::unique_ptr<Driver>> drivers_;
     bool started_ = false;
-    std::mutex mutex_;
-    EventFd reset_;
-    std::string why_;
+    FakeTransport transport_;
 };
 
 } // namespace vireo::test

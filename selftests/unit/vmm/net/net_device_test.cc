@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "cable.h"
+#include "fake_transport.h"
 #include "until.h"
 
 // Options that a test does not name have their defaults.
@@ -19,19 +20,6 @@ namespace {
 using namespace net;
 
 constexpr MacAddress kMacAddress = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
-
-class Transport final : public VirtioTransport {
-public:
-    void config_changed() override { changes++; }
-    void needs_reset(const std::string& why) override {
-        reason = why;
-        reset.signal();
-    }
-
-    std::atomic<unsigned> changes = 0;
-    std::string reason;
-    EventFd reset;
-};
 
 class Card : public testing::Test {
 protected:
@@ -134,7 +122,7 @@ protected:
     GuestMemory memory_{kGuestSize};
     EventLoop main_;
     LoopThread loop_{"net0"}, loop2_{"net1"};
-    Transport transport_;
+    FakeTransport transport_;
     Cable* cable_ = nullptr;
     std::vector<std::unique_ptr<NetDriver>> drivers_;
     std::unique_ptr<QueueDriver> control_;
@@ -273,9 +261,7 @@ TEST_F(Card, ACommandWithoutRoomForItsAnswerBreaksTheQueue) {
     start(kDriver);
     ASSERT_TRUE(control_->add({{.addr = control_->buffers(), .len = 3}}, 1, 1));
     control_->show();
-    pollfd ready = {.fd = transport_.reset.get(), .events = POLLIN, .revents = 0};
-    ASSERT_EQ(poll(&ready, 1, 60000), 1);
-    EXPECT_EQ(transport_.reason, "queue 2: a command without room for the answer");
+    EXPECT_EQ(transport_.wait_for_reset(), "queue 2: a command without room for the answer");
 }
 
 TEST_F(Card, TheFilterIsApplied) {
@@ -352,13 +338,13 @@ TEST_F(Card, LinkDownAndUp) {
     make({});
     start(kDriver);
     with([](NetDevice& device) { device.set_link(false); });
-    EXPECT_EQ(transport_.changes, 1u);
+    EXPECT_EQ(transport_.changes(), 1u);
     EXPECT_EQ(config(6, 2), (Bytes{0, 0}));
     ASSERT_TRUE(drivers_[0]->send(make_frame(1, 100)));
     ASSERT_TRUE(drivers_[0]->wait_sent());
     EXPECT_FALSE(cable_->get(0));
     with([](NetDevice& device) { device.set_link(true); });
-    EXPECT_EQ(transport_.changes, 2u);
+    EXPECT_EQ(transport_.changes(), 2u);
     expect_through(0, 2);
 }
 
@@ -366,7 +352,7 @@ TEST_F(Card, ADeletedTapIsALinkThatIsDown) {
     make({});
     start(kDriver);
     cable_->cut();
-    ASSERT_TRUE(until([&] { return transport_.changes != 0; }));
+    ASSERT_TRUE(until([&] { return transport_.changes() != 0; }));
     EXPECT_EQ(config(6, 2), (Bytes{0, 0}));
     ASSERT_TRUE(drivers_[0]->send(make_frame(1, 100)));
     ASSERT_TRUE(drivers_[0]->wait_sent());
@@ -377,9 +363,7 @@ TEST_F(Card, ABrokenQueueNeedsAReset) {
     start(kDriver);
     ASSERT_TRUE(drivers_[0]->transmit.add({{.addr = 0xf00000000, .len = 100}}, 1, 1));
     drivers_[0]->transmit.show();
-    pollfd ready = {.fd = transport_.reset.get(), .events = POLLIN, .revents = 0};
-    ASSERT_EQ(poll(&ready, 1, 60000), 1);
-    EXPECT_EQ(transport_.reason, "queue 1: a buffer outside guest memory");
+    EXPECT_EQ(transport_.wait_for_reset(), "queue 1: a buffer outside guest memory");
     with([](NetDevice& device) {
         device.stop();
         device.reset();

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "fake_transport.h"
 #include "net/net_card.h"
 #include "net_driver.h"
 
@@ -28,18 +29,6 @@ constexpr char kTap[] = "vttest0";
 
 constexpr uint64_t kSplit = kVersion1 | kMrgRxbuf | kEventIdx | kIndirectDesc | kStatus | kMac;
 constexpr uint64_t kPacked = kSplit | kRingPacked;
-
-class Transport final : public VirtioTransport {
-public:
-    void config_changed() override { changes.signal(); }
-    void needs_reset(const std::string& why) override {
-        reason = why;
-        reset.signal();
-    }
-
-    std::string reason;
-    EventFd reset, changes;
-};
 
 class RealTap : public testing::Test {
 protected:
@@ -185,7 +174,7 @@ protected:
     GuestMemory memory_{kGuestSize};
     EventLoop main_;
     LoopThread loop_{"net0"};
-    Transport transport_;
+    FakeTransport transport_;
     std::unique_ptr<NetDevice> device_;
     std::unique_ptr<NetDriver> driver_;
     std::thread thread_;
@@ -225,8 +214,7 @@ TEST_F(RealTap, ADeletedTapIsALinkThatIsDown) {
     start(kSplit);
     exchange(0, 16);
     ASSERT_EQ(system((std::string("ip link del ") + kTap).c_str()), 0);
-    pollfd changed = {.fd = transport_.changes.get(), .events = POLLIN, .revents = 0};
-    ASSERT_EQ(poll(&changed, 1, 60000), 1);
+    transport_.wait_for_change();
     ASSERT_TRUE(driver_->send(make_frame(1, 100)));
     for (unsigned left = driver_->in_flight(); left; left = driver_->in_flight()) {
         ASSERT_TRUE(driver_->wait_sent());
@@ -271,9 +259,7 @@ TEST_F(RealTap, TheKernelSaysWhyAQueueBroke) {
     exchange(0, 16);
     ASSERT_TRUE(driver_->transmit.add({{.addr = 0xf00000000, .len = 100}}, 1, 1000000));
     driver_->transmit.show();
-    pollfd ready = {.fd = transport_.reset.get(), .events = POLLIN, .revents = 0};
-    ASSERT_EQ(poll(&ready, 1, 60000), 1);
-    EXPECT_EQ(transport_.reason, "queue 1: a buffer outside guest memory");
+    EXPECT_EQ(transport_.wait_for_reset(), "queue 1: a buffer outside guest memory");
     {
         const std::lock_guard held(device_->lock());
         device_->stop();
