@@ -230,7 +230,11 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "vmm-guests-more",
         "guests under the VMM: every setup on 6.1 and 6.12, life and death, cards of each kind",
-        pytest("vmm-guests-more", "selftests/functional/vmm", "-k 'not nics and not (modern and 6.1 and not 6.12)'"),
+        pytest(
+            "vmm-guests-more",
+            "selftests/functional/vmm",
+            "-k 'not nics and not vmm_ide and not (modern and 6.1 and not 6.12)'",
+        ),
         "junit",
         budget=2400,
         limit=7200,
@@ -257,6 +261,16 @@ TIERS: tuple[Tier, ...] = (
         needs=("kernel-6.1", "host"),
         level="full",
     ),
+    Tier(
+        "vmm-ide",
+        "emulated disks and a CD-ROM in a guest under the VMM: Linux's drivers, DMA and PIO, 48 bits, faults, reset",
+        pytest("vmm-ide", "selftests/functional/vmm/test_vmm_ide.py"),
+        "junit",
+        budget=60,
+        limit=1800,
+        needs=("kernel-6.1", "host"),
+        level="full",
+    ),
     vmm_paths("6.1"),
     vmm_paths("6.12"),
     vmm_disk_paths("6.1"),
@@ -274,7 +288,7 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         "fuzz-vmm",
         "what the VMM's devices and its monitor are told, under libFuzzer",
-        "selftests/fuzz/run --seconds 30 blk_request net_control net_frames virtio_pci nic qmp",
+        "selftests/fuzz/run --seconds 30 blk_request ide net_control net_frames virtio_pci nic qmp",
         "tap",
         budget=80,
         needs=("fuzz",),

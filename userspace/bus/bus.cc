@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "bus/bus.h"
 
+#include <algorithm>
+#include <cstring>
 #include <mutex>
 
 #include "base/error.h"
@@ -38,49 +40,59 @@ void Bus::remove(uint64_t start) {
     ranges_.erase(start);
 }
 
-std::map<uint64_t, Bus::Range>::iterator Bus::find(uint64_t address, unsigned size) {
+// Devices are called without the lock: an access may well move ranges.
+Bus::Place Bus::find(uint64_t address, unsigned size) {
+    const std::shared_lock lock(mutex_);
     auto range = ranges_.upper_bound(address);
     if (range == ranges_.begin()) {
-        return ranges_.end();
+        return {};
     }
     --range;
     const uint64_t offset = address - range->first;
     if (offset >= range->second.size || size > range->second.size - offset) {
-        return ranges_.end();
+        return {};
     }
-    return range;
+    return {range->second.device, offset};
 }
 
-// Devices are called without the lock: an access may well move ranges.
-
 uint64_t Bus::read(uint64_t address, unsigned size) {
-    BusDevice* device;
-    uint64_t offset;
-    {
-        const std::shared_lock lock(mutex_);
-        const auto range = find(address, size);
-        if (range == ranges_.end()) {
-            return ~uint64_t{0} >> (64 - 8 * size);
-        }
-        device = range->second.device;
-        offset = address - range->first;
-    }
-    return device->read(offset, size);
+    const Place place = find(address, size);
+    return place.device ? place.device->read(place.offset, size) : ~uint64_t{0} >> (64 - 8 * size);
 }
 
 void Bus::write(uint64_t address, unsigned size, uint64_t value) {
-    BusDevice* device;
-    uint64_t offset;
-    {
-        const std::shared_lock lock(mutex_);
-        const auto range = find(address, size);
-        if (range == ranges_.end()) {
-            return;
-        }
-        device = range->second.device;
-        offset = address - range->first;
+    if (const Place place = find(address, size); place.device) {
+        place.device->write(place.offset, size, value);
     }
-    device->write(offset, size, value);
+}
+
+void Bus::read_string(uint64_t address, unsigned size, std::span<uint8_t> data) {
+    if (const Place place = find(address, size); place.device) {
+        place.device->read_string(place.offset, size, data);
+    } else {
+        std::ranges::fill(data, uint8_t{0xff});
+    }
+}
+
+void Bus::write_string(uint64_t address, unsigned size, std::span<const uint8_t> data) {
+    if (const Place place = find(address, size); place.device) {
+        place.device->write_string(place.offset, size, data);
+    }
+}
+
+void BusDevice::read_string(uint64_t offset, unsigned size, std::span<uint8_t> data) {
+    for (; data.size() >= size; data = data.subspan(size)) {
+        const uint64_t value = read(offset, size);
+        memcpy(data.data(), &value, size);
+    }
+}
+
+void BusDevice::write_string(uint64_t offset, unsigned size, std::span<const uint8_t> data) {
+    for (; data.size() >= size; data = data.subspan(size)) {
+        uint64_t value = 0;
+        memcpy(&value, data.data(), size);
+        write(offset, size, value);
+    }
 }
 
 } // namespace vireo

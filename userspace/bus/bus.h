@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <shared_mutex>
+#include <span>
 
 namespace vireo {
 
@@ -18,6 +19,11 @@ public:
     // inside the range. The value is in the low bytes.
     virtual uint64_t read(uint64_t offset, unsigned size) = 0;
     virtual void write(uint64_t offset, unsigned size, uint64_t value) = 0;
+
+    // The same access, again and again, as `rep ins` and `rep outs` make it: data.size() / size
+    // times, one value after the other.
+    virtual void read_string(uint64_t offset, unsigned size, std::span<uint8_t> data);
+    virtual void write_string(uint64_t offset, unsigned size, std::span<const uint8_t> data);
 };
 
 // One address space of a machine, ports or memory, and who answers where. Any thread.
@@ -34,6 +40,8 @@ public:
     // and writes are lost, as on a PC.
     uint64_t read(uint64_t address, unsigned size);
     void write(uint64_t address, unsigned size, uint64_t value);
+    void read_string(uint64_t address, unsigned size, std::span<uint8_t> data);
+    void write_string(uint64_t address, unsigned size, std::span<const uint8_t> data);
 
 private:
     struct Range {
@@ -41,7 +49,12 @@ private:
         BusDevice* device;
     };
 
-    std::map<uint64_t, Range>::iterator find(uint64_t address, unsigned size);
+    struct Place {
+        BusDevice* device; // nullptr: nobody
+        uint64_t offset;
+    };
+
+    Place find(uint64_t address, unsigned size);
 
     std::shared_mutex mutex_;
     std::map<uint64_t, Range> ranges_;

@@ -110,6 +110,20 @@ unsigned PciDevice::add_capability(uint8_t id, std::span<const uint8_t> body,
     return offset;
 }
 
+void PciDevice::define(unsigned offset, std::span<const uint8_t> bytes,
+                       std::span<const uint8_t> writable) {
+    if (offset < PCI_STD_HEADER_SIZEOF || offset + bytes.size() > kConfigSize ||
+        writable.size() != bytes.size()) {
+        throw std::logic_error("registers that a PCI function has no room for");
+    }
+    std::ranges::copy(bytes, config_.begin() + offset);
+    std::ranges::copy(writable, writable_.begin() + offset);
+    // Capabilities come behind.
+    capabilities_end_ = std::max(capabilities_end_,
+                                 static_cast<unsigned>((offset + bytes.size() + 3) & ~size_t{3}));
+    initial_ = config_;
+}
+
 std::optional<PciDevice::Bar> PciDevice::bar(unsigned index) const {
     return index < kBars ? places_[index].bar : std::nullopt;
 }

@@ -89,6 +89,10 @@ protected:
     unsigned add_capability(uint8_t id, std::span<const uint8_t> body,
                             std::span<const uint8_t> writable = {});
 
+    // Registers of its own, behind the header: what they are at first, and which bits the guest may
+    // change.
+    void define(unsigned offset, std::span<const uint8_t> bytes, std::span<const uint8_t> writable);
+
     // Off the buses, for good.
     void unmap();
 

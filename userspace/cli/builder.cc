@@ -134,6 +134,15 @@ void Builder::add_drive(Draft& draft) {
         throw_usage("{}: with if=none the id is missing, for drive= of a -device", draft.where);
     }
     check_serial_number(draft);
+    if (draft.drive.interface != "ide") {
+        if (draft.drive.cdrom || draft.drive.index) {
+            throw_usage("{}: {} belongs to if=ide", draft.where,
+                        draft.drive.cdrom ? "media=cdrom" : "index");
+        }
+    } else if (draft.drive.vhost != VhostMode::kOff) {
+        throw_usage("{}: the VMM alone serves if=ide; vhost=on needs if=virtio", draft.where);
+    }
+    draft.drive.readonly |= draft.drive.cdrom;
     if (draft.drive.interface != "none") {
         add_device_id(draft.drive.id, draft.where);
         disks_.push_back({draft.drive, draft.where});

@@ -74,6 +74,7 @@ private:
     void pair_old_nics();
     void join_nics();
     void join_disks();
+    void place_ide_drives();
     void join_consoles();
     void join_rngs();
     void add_default_serial();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // What the options make together: who refers to whom, and names for what has none.
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "cli/builder.h"
@@ -116,7 +117,7 @@ void Builder::join_disks() {
             options.iothread = disk.options.iothread;
             options.virtio = disk.options.virtio;
         } else if (options.id.empty()) {
-            options.id = name_device({}, "disk");
+            options.id = name_device({}, options.cdrom ? "cdrom" : "disk");
         }
         check_iothread(options.iothread, disk.where);
         machine_.drives.push_back(std::move(options));
@@ -125,6 +126,32 @@ void Builder::join_disks() {
         if (drive.options.interface == "none" && !drive.used) {
             throw_usage("{}: no disk has it; add -device virtio-blk-pci,drive={}", drive.where,
                         drive.options.id);
+        }
+    }
+}
+
+// Each has a place of its own among the four: those that say where, and then the others in turn.
+void Builder::place_ide_drives() {
+    constexpr unsigned kPlaces = 4;
+    std::array<std::string, kPlaces> taken;
+    for (const auto& drive : machine_.drives) {
+        if (drive.index) {
+            std::string& other = taken.at(*drive.index);
+            if (!other.empty()) {
+                throw_usage("-drive file={}: index={} is taken by {}", drive.file, *drive.index,
+                            other);
+            }
+            other = drive.file;
+        }
+    }
+    for (auto& drive : machine_.drives) {
+        if (drive.interface == "ide" && !drive.index) {
+            const auto place = std::ranges::find(taken, std::string());
+            if (place == taken.end()) {
+                throw_usage("-drive file={}: there are {} IDE drives already", drive.file, kPlaces);
+            }
+            *place = drive.file;
+            drive.index = static_cast<unsigned>(place - taken.begin());
         }
     }
 }
@@ -277,6 +304,7 @@ MachineOptions Builder::finish() {
     pair_old_nics();
     join_nics();
     join_disks();
+    place_ide_drives();
     join_consoles();
     join_rngs();
     add_default_serial();

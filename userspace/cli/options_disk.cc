@@ -8,8 +8,15 @@ namespace {
 
 constexpr Key kDriveKeys[] = {
     {"file", file(), "the image, or a block device", set<&Draft::drive, &DriveOptions::file>},
-    {"if", word("virtio|none"), "what the guest sees; none: what a -device says (virtio)",
+    {"if", word("virtio|ide|none"), "what the guest sees; none: what a -device says (virtio)",
      set<&Draft::drive, &DriveOptions::interface>},
+    {"media", word("disk|cdrom"), "what kind of drive; cdrom: if=ide, read-only (disk)",
+     [](Draft& draft, const Value& value) { draft.drive.cdrom = value.number == 1; }},
+    {"index", number(0, 3),
+     "if=ide: 0 and 1 on the first channel, 2 and 3 on the second (a free one)",
+     [](Draft& draft, const Value& value) {
+         draft.drive.index = static_cast<unsigned>(value.number);
+     }},
     {"id", id(), "name, for drive= of a disk", set<&Draft::drive, &DriveOptions::id>},
     {"format", word("raw|qcow2"), "of the image; it is never guessed (raw)",
      set<&Draft::drive, &DriveOptions::format>},
@@ -54,9 +61,23 @@ constexpr Option kOptions[] = {
     {.name = "drive",
      .group = Group::kDisk,
      .style = Option::Style::kPairs,
-     .argument = "file=FILE[,if=virtio|none][,format=raw|qcow2][,vhost=on|off|try]...",
+     .argument = "file=FILE[,if=virtio|ide|none][,format=raw|qcow2][,vhost=on|off|try]...",
      .help = "a disk, or with if=none the image of a -device",
      .forms = kDriveForms},
+    {.name = "cdrom",
+     .group = Group::kDisk,
+     .style = Option::Style::kWhole,
+     .argument = "FILE",
+     .help = "a CD-ROM: -drive if=ide,index=2,media=cdrom,file=FILE",
+     .type = file(),
+     .set =
+         [](Draft& draft, const Value& value) {
+             value.to(draft.drive.file);
+             draft.drive.cdrom = true;
+             draft.drive.interface = "ide";
+             draft.drive.index = 2;
+             draft.builder.add_drive(draft);
+         }},
 };
 
 } // namespace

@@ -5,15 +5,15 @@
 _vireo_options() {
     printf '%s\n' \
         -smp -m -name -cpu -accel -enable-kvm -boot -bios -kernel -initrd \
-        -append -netdev -net -nic -drive -device -object -serial -debugcon \
-        -chardev -nographic -display -nodefaults -qmp -mon -monitor -S \
-        -no-reboot -no-shutdown -pidfile -help -version -completion
+        -append -netdev -net -nic -drive -cdrom -device -object -serial \
+        -debugcon -chardev -nographic -display -nodefaults -qmp -mon -monitor \
+        -S -no-reboot -no-shutdown -pidfile -help -version -completion
 }
 
 _vireo_style() { # OPTION: what its argument is; nothing: it has none
     case $1 in
-    -cpu | -accel | -bios | -kernel | -initrd | -append | -serial | -debugcon | \
-        -display | -qmp | -monitor | -pidfile | -completion) echo whole ;;
+    -cpu | -accel | -bios | -kernel | -initrd | -append | -cdrom | -serial | \
+        -debugcon | -display | -qmp | -monitor | -pidfile | -completion) echo whole ;;
     -smp | -m | -name | -boot | -netdev | -net | -nic | -drive | -device | -object | \
         -chardev | -mon) echo pairs ;;
     esac
@@ -44,8 +44,8 @@ _vireo_keys() { # OPTION FORM
         vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
     '-nic tap') echo 'model= mac= id= ifname= fd= fds= create= br= macvtap= script= downscript=
         vnet_hdr= vhost= vhostdev= vhostfd= vhostfds= queues= iothread=' ;;
-    '-drive ') echo 'file= if= id= format= cache= aio= readonly= discard= serial= vhost=
-        vhostdev=' ;;
+    '-drive ') echo 'file= if= media= index= id= format= cache= aio= readonly= discard= serial=
+        vhost= vhostdev=' ;;
     '-device virtio-net-pci') echo 'id= netdev= mac= mq= host_mtu= queue_size= mrg_rxbuf=
         ctrl_vq= csum= guest_csum= host_tso4= host_tso6= host_ufo= host_uso= guest_tso4=
         guest_tso6= guest_ufo= guest_uso4= guest_uso6= packed= event_idx= indirect_desc=
@@ -103,7 +103,8 @@ _vireo_values() { # OPTION FORM KEY
     '-nic tap vhost') echo 'off on try' ;;
     '-nic tap vhostdev') echo '@file' ;;
     '-drive  file') echo '@file' ;;
-    '-drive  if') echo 'virtio none' ;;
+    '-drive  if') echo 'virtio ide none' ;;
+    '-drive  media') echo 'disk cdrom' ;;
     '-drive  format') echo 'raw qcow2' ;;
     '-drive  cache') echo 'writeback none' ;;
     '-drive  aio') echo 'io_uring threads' ;;
@@ -111,6 +112,7 @@ _vireo_values() { # OPTION FORM KEY
     '-drive  discard') echo 'ignore unmap' ;;
     '-drive  vhost') echo 'off on try' ;;
     '-drive  vhostdev') echo '@file' ;;
+    '-cdrom  ') echo '@file' ;;
     '-device virtio-net-pci mq') echo 'on off' ;;
     '-device virtio-net-pci queue_size') echo '64 128 256 512 1024' ;;
     '-device virtio-net-pci mrg_rxbuf') echo 'on off' ;;

@@ -209,19 +209,23 @@ bool Vcpu::handle_exit() {
 }
 
 void Vcpu::handle_port() {
-    // `ins` and `outs` come as several accesses at once.
     uint8_t* data = reinterpret_cast<uint8_t*>(run_) + run_->io.data_offset;
     const uint16_t port = run_->io.port;
     const unsigned size = run_->io.size;
-    for (uint32_t i = 0; i < run_->io.count; i++, data += size) {
-        uint64_t value = 0;
-        if (run_->io.direction == KVM_EXIT_IO_OUT) {
-            memcpy(&value, data, size);
-            ports_.write(port, size, value);
-        } else {
-            value = ports_.read(port, size);
-            memcpy(data, &value, size);
-        }
+    const bool out = run_->io.direction == KVM_EXIT_IO_OUT;
+    // `ins` and `outs` come as several accesses at once.
+    if (run_->io.count != 1) {
+        const std::span<uint8_t> string(data, size_t{run_->io.count} * size);
+        out ? ports_.write_string(port, size, string) : ports_.read_string(port, size, string);
+        return;
+    }
+    uint64_t value = 0;
+    if (out) {
+        memcpy(&value, data, size);
+        ports_.write(port, size, value);
+    } else {
+        value = ports_.read(port, size);
+        memcpy(data, &value, size);
     }
 }
 

@@ -2,6 +2,7 @@
 #include "machine/devices.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "block/block_device.h"
@@ -43,6 +44,22 @@ MachineControl::Device describe(const std::string& id, const std::string& model,
     return device;
 }
 
+std::vector<MachineControl::Counter> counters_of(const AtaDrive::Counters& counters) {
+    const auto value = [](const std::atomic<uint64_t>& counter) {
+        return counter.load(std::memory_order_relaxed);
+    };
+    return {{"traps", value(counters.traps)},
+            {"interrupts", value(counters.interrupts)},
+            {"reads", value(counters.reads)},
+            {"writes", value(counters.writes)},
+            {"flushes", value(counters.flushes)},
+            {"bytes-read", value(counters.bytes_read)},
+            {"bytes-written", value(counters.bytes_written)},
+            {"pio-bytes", value(counters.pio_bytes)},
+            {"dma-bytes", value(counters.dma_bytes)},
+            {"errors", value(counters.errors)}};
+}
+
 } // namespace
 
 Devices::Devices(const MachineOptions& options, const GuestMemory& memory, EventLoop& main,
@@ -54,6 +71,7 @@ Devices::Devices(const MachineOptions& options, const GuestMemory& memory, Event
     }
     add_cards(options);
     add_disks(options);
+    add_ide(options);
     add_consoles(options);
     add_rngs(options);
 }
@@ -69,6 +87,10 @@ Devices::~Devices() {
     for (Nic& nic : nics_) {
         board_.pci().remove(*nic.card);
         nic.card.reset();
+    }
+    if (ide_) {
+        board_.pci().remove(*ide_);
+        ide_.reset();
     }
     board_.remove_chardevs();
     for (auto& [id, chardev] : chardevs_) {
@@ -173,9 +195,28 @@ void Devices::add_emulated(const NicOptions& nic, const NetdevOptions& netdev, u
 
 void Devices::add_disks(const MachineOptions& options) {
     for (const DriveOptions& drive : options.drives) {
+        if (drive.interface == "ide") {
+            continue;
+        }
         EventLoop* const loops[] = {&loop_for(drive.iothread, drive.id)};
         add(drive.id, "virtio-blk-pci", std::make_unique<BlockDevice>(memory_, main_, loops, drive),
             nullptr, drive.virtio);
+    }
+}
+
+// Drives of a channel share its thread.
+void Devices::add_ide(const MachineOptions& options) {
+    for (const DriveOptions& drive : options.drives) {
+        if (drive.interface != "ide") {
+            continue;
+        }
+        if (!ide_) {
+            const std::array<EventLoop*, IdeController::kChannels> loops = {&loop_for({}, "ide.0"),
+                                                                            &loop_for({}, "ide.1")};
+            ide_ = std::make_unique<IdeController>(board_.pci().take_slot(), memory_, loops);
+            board_.pci().add(*ide_);
+        }
+        ide_->add(*drive.index, drive);
     }
 }
 
@@ -212,6 +253,9 @@ void Devices::pause() {
     for (const Nic& nic : nics_) {
         nic.card->pause();
     }
+    if (ide_) {
+        ide_->pause();
+    }
 }
 
 void Devices::resume() {
@@ -237,6 +281,13 @@ std::vector<std::string> Devices::boot_order(const std::string& kinds) const {
         for (const Nic& nic : nics_) {
             if (kind == 'n') {
                 paths.push_back(fmt::format("/pci@i0cf8/ethernet@{:x}", nic.card->slot()));
+            }
+        }
+        for (unsigned i = 0; ide_ && i < IdeController::kDrives; i++) {
+            const auto drive = ide_->drive(i);
+            if (drive && drive->cdrom == (kind == 'd') && kind != 'n') {
+                paths.push_back(fmt::format("/pci@i0cf8/ide@{:x}/drive@{:x}/disk@{:x}",
+                                            ide_->slot(), i / 2, i % 2));
             }
         }
     }
@@ -266,6 +317,15 @@ std::vector<MachineControl::Device> Devices::list() const {
     }
     for (const Nic& nic : nics_) {
         devices.push_back(describe(nic.id, nic.model, *nic.card));
+    }
+    for (unsigned i = 0; ide_ && i < IdeController::kDrives; i++) {
+        if (const auto drive = ide_->drive(i)) {
+            devices.push_back({.id = drive->id,
+                               .model = drive->model,
+                               .features = 0,
+                               .queues = {{.index = 0, .path = "emulated", .counters = {}}},
+                               .counters = counters_of(drive->counters)});
+        }
     }
     return devices;
 }

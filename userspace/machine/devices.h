@@ -10,6 +10,7 @@
 
 #include "base/event_loop.h"
 #include "console/chardev.h"
+#include "emulated/ide/controller.h"
 #include "emulated/nic/nic.h"
 #include "machine/board.h"
 #include "machine/control.h"
@@ -88,6 +89,7 @@ private:
     void add_cards(const MachineOptions& options);
     void add_emulated(const NicOptions& nic, const NetdevOptions& netdev, unsigned number);
     void add_disks(const MachineOptions& options);
+    void add_ide(const MachineOptions& options);
     void add_consoles(const MachineOptions& options);
     void add_rngs(const MachineOptions& options);
     Nic* emulated(const std::string& id);
@@ -103,6 +105,7 @@ private:
     std::map<std::string, Chardev> chardevs_;
     std::vector<Entry> entries_;
     std::vector<Nic> nics_;
+    std::unique_ptr<IdeController> ide_; // if there are drives for it
 };
 
 } // namespace vireo

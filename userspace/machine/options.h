@@ -66,12 +66,14 @@ enum class AioMode { kIoUring, kThreads };
 struct DriveOptions {
     std::string id;
     std::string file;
-    std::string interface = "virtio";
-    std::string format = "raw"; // raw or qcow2; never probed
+    std::string interface = "virtio"; // or ide
+    std::string format = "raw";       // raw or qcow2; never probed
     CacheMode cache = CacheMode::kWriteback;
     AioMode aio = AioMode::kIoUring;
     bool readonly = false;
-    std::string serial; // at most 20 bytes
+    bool cdrom = false;            // interface ide: a CD-ROM drive, read-only
+    std::optional<unsigned> index; // interface ide: 0 to 3, set and unique
+    std::string serial;            // at most 20 bytes
     bool discard = true;
     unsigned queues = 1;
     uint16_t queue_size = 256;

@@ -14,9 +14,14 @@ class Scenario:
     image: str = "vmlinux"  # or kernel: a bzImage
     lab_memory: str = "3G"
     disk: bool = False  # with Debian's
+    vhost: bool = True  # with the vhost device
 
 
 SCENARIOS = {
     scenario.name: scenario
-    for scenario in (Scenario("life"), Scenario("cards"))
+    for scenario in (
+        Scenario("life"),
+        Scenario("cards"),
+        Scenario("ide", vhost=False),
+    )
 }

@@ -102,6 +102,12 @@ class OwnGuest(Guest):
         bits = self.check(f"cat {directory}/features").strip()
         return [number for number, bit in enumerate(bits) if bit == "1"]
 
+    def state(self) -> dict:
+        """For whoever looks for the cause of a failure."""
+        if self.process.poll() is not None:
+            return {}
+        return {"status": self.monitor("query-status"), "devices": self.monitor("x-vireo-counters")}
+
     def complaints(self) -> list[str]:
         return self.check(f"dmesg | grep -E '{BAD_WORDS}' || true").splitlines()
 

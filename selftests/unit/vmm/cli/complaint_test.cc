@@ -77,7 +77,7 @@ constexpr Wrong kValues[] = {
     {"-net nic,model=e100",
      "-net nic,model=e100: model is virtio-net-pci, virtio, e1000, rtl8139 or rtl8139c; did you "
      "mean e1000?"},
-    {"-drive if=scsi,file=a", "-drive if=scsi,file=a: if is virtio or none"},
+    {"-drive if=scsi,file=a", "-drive if=scsi,file=a: if is virtio, ide or none"},
     {"-drive file=", "-drive file=: file is the name of a file"},
     {"-serial com1",
      "-serial com1: -serial is stdio, mon:stdio, pty, null, none, file:FILE, "
@@ -208,6 +208,41 @@ TEST(CommandLine, WithoutAKernelThereIsNothingToBoot) {
         "(vireo -help)");
     EXPECT_EQ(told("-initrd i"), "-initrd i: it belongs to a kernel; add -kernel FILE");
     EXPECT_EQ(told("-append a"), "-append a: it belongs to a kernel; add -kernel FILE");
+    EXPECT_EQ(told("-kernel k -bios b"),
+              "-bios b: with -kernel no firmware runs; give one of them");
+    EXPECT_EQ(told("-drive file=a"), "accepted");
+    EXPECT_EQ(told("-cdrom a -boot order=dc"), "accepted");
+    for (const std::string order : {"cx", "cc", "a"}) {
+        const std::string line = "-boot order=" + order;
+        EXPECT_EQ(told(line.c_str()),
+                  line + ": order=" + order +
+                      ": accepted are letters of c (disks), d (CD-ROMs) and n (networks), each "
+                      "once");
+    }
+}
+
+TEST(CommandLine, IdeDrivesHaveAPlaceEach) {
+    const std::string kernel = "-kernel k ";
+    const auto told = [&](const std::string& line) {
+        try {
+            read((kernel + line).c_str());
+        } catch (const UsageError& error) {
+            return std::string(error.what());
+        }
+        return std::string("accepted");
+    };
+    EXPECT_EQ(told("-drive file=a,if=ide,index=2 -cdrom b"),
+              "-drive file=b: index=2 is taken by a");
+    EXPECT_EQ(told("-drive file=a,if=ide -drive file=b,if=ide -drive file=c,if=ide -cdrom d"),
+              "accepted");
+    EXPECT_EQ(told("-drive file=a,if=ide -drive file=b,if=ide -drive file=c,if=ide -cdrom d "
+                   "-drive file=e,if=ide"),
+              "-drive file=e: there are 4 IDE drives already");
+    EXPECT_EQ(told("-drive file=a,media=cdrom"),
+              "-drive file=a,media=cdrom: media=cdrom belongs to if=ide");
+    EXPECT_EQ(
+        told("-drive file=a,if=ide,vhost=on"),
+        "-drive file=a,if=ide,vhost=on: the VMM alone serves if=ide; vhost=on needs if=virtio");
 }
 
 } // namespace
