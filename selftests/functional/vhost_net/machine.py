@@ -117,13 +117,17 @@ class Machine(Guest):
         """For whoever looks for the cause of a failure: of each card what QEMU and the device have to say."""
         if self.process.poll() is not None:
             return {}
-        return {
+        return {"registers": [self.registers() for _ in range(2)]} | {
             name: {
                 "counters": self.counters(name),
                 "queues": [self.queue(name, number) for number in range(2 * wire.card.queues)],
             }
             for name, wire in self.wires.items()
         }
+
+    def registers(self) -> list[str]:
+        """Of each CPU; twice the same are those of a guest that stands still."""
+        return self.monitor("human-monitor-command", **{"command-line": "info registers -a"}).splitlines()
 
     def carried(self, name: str, what: str = "packets") -> list[dict[str, int]]:
         """How much the device has moved each way, for each queue pair of a card."""

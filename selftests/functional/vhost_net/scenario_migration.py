@@ -69,7 +69,11 @@ def observe(report: Report, device: VhostDevice, images: dict) -> None:
             with report.part(f"hop {number}") as seen:
                 socket = Path(tempfile.mkdtemp(prefix="migration-"), "socket")
                 other = qemu(name, side, "-incoming", f"unix:{socket}")
-                migrate(guest, other, socket, seen)
+                try:
+                    migrate(guest, other, socket, seen)
+                except GuestError:
+                    seen["state"] = {"of the one": guest.state(), "of the other": other.state()}
+                    raise
                 guest.stop()
                 guest = other
                 for client in (*streams.values(), *datagrams.values()):
