@@ -269,7 +269,6 @@ TIERS: tuple[Tier, ...] = (
         budget=60,
         limit=1800,
         needs=("kernel-6.1", "host"),
-        level="full",
     ),
     vmm_paths("6.1"),
     vmm_paths("6.12"),
