@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // An IDE disk and its channel, by a driver that polls.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include "emulated/ide_world.h"
 
@@ -181,6 +183,32 @@ TEST_F(IdeDisk, AddressesBehindTheEndAreRefused) {
     command(kReadSectors, kSectors - 1, 1);
     EXPECT_EQ(settled(), kGood | kDrq);
     EXPECT_EQ(read_data(512), sectors(kSectors - 1, 1));
+}
+
+TEST_F(IdeDisk, EachByteOfALongAddressCounts) {
+    constexpr uint64_t kFar[] = {
+        0, 1, 1 << 8, 1 << 16, 1 << 24, uint64_t{1} << 32, uint64_t{1} << 40};
+    const Fd file(memfd_create("far", MFD_CLOEXEC));
+    ASSERT_EQ(ftruncate(file.get(), static_cast<off_t>((kFar[6] + 1) * 512)), 0);
+    DriveOptions far;
+    far.id = "disk1";
+    far.file = fmt::format("/proc/self/fd/{}", file.get());
+    far.aio = AioMode::kThreads;
+    ide.add(1, far);
+    for (uint32_t i = 0; i < std::size(kFar); i++) {
+        command_ext(kWriteSectorsExt, kFar[i], 1, kDrive1);
+        ASSERT_EQ(settled(), kGood | kDrq);
+        write_data(sectors(1000 + i, 1));
+        ASSERT_EQ(settled(), kGood);
+    }
+    for (uint32_t i = 0; i < std::size(kFar); i++) {
+        std::string found(512, 0);
+        ASSERT_EQ(pread(file.get(), found.data(), 512, static_cast<off_t>(kFar[i] * 512)), 512);
+        EXPECT_EQ(found, sectors(1000 + i, 1)) << "written to sector " << kFar[i];
+        command_ext(kReadSectorsExt, kFar[i], 1, kDrive1);
+        ASSERT_EQ(settled(), kGood | kDrq);
+        EXPECT_EQ(read_data(512), sectors(1000 + i, 1)) << "read from sector " << kFar[i];
+    }
 }
 
 TEST_F(IdeDisk, CylindersHeadsAndSectorsAreAnAddressToo) {

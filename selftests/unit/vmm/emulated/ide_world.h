@@ -99,9 +99,9 @@ public:
         out(ata::kHigh, static_cast<uint8_t>(sector >> 16));
         out(ata::kCommand, code);
     }
-    // With one of 48 bits.
-    void command_ext(uint8_t code, uint64_t sector, uint16_t count) {
-        out(ata::kDevice, ata::kLba);
+    // With one of 48 bits. which: 0, or kDrive1.
+    void command_ext(uint8_t code, uint64_t sector, uint16_t count, uint8_t which = 0) {
+        out(ata::kDevice, ata::kLba | which);
         for (const unsigned shift : {8u, 0u}) {
             out(ata::kCount, static_cast<uint8_t>(count >> shift));
             out(ata::kLow, static_cast<uint8_t>(sector >> (shift ? 24 : 0)));
