@@ -67,6 +67,21 @@ static void hold(struct world* world, bool on) {
                    world->below.path, on ? FOREVER : 0);
 }
 
+/* A split ring's load: the device has begun all of it. */
+static bool all_begun(void* arg) {
+    const struct blk_load* load = arg;
+    u32 base;
+
+    require_ok(vhost_get_base(&load->blk->dev, load->queue, &base));
+    return base == load->blk->queue[load->queue].driver.avail_idx;
+}
+
+/* Requests that the disk holds. */
+static void leave_begun(struct blk_load* load) {
+    load_leave(load);
+    require(wait_until(all_begun, load), "%u requests are not begun", load->in_flight);
+}
+
 static void start_loads(struct world* world, struct blk_load* loads) {
     for (u32 i = 0; i < QUEUES; i++) {
         load_init(&loads[i], &world->live.blk, i, (u64)i * PART, PART, true);
@@ -158,7 +173,7 @@ static void stop_waits(const void* arg) {
     load_init(&load, &world.live.blk, 0, 0, PART, true);
     load_run(&load, 100);
     hold(&world, true);
-    load_leave(&load);
+    leave_begun(&load);
     require(!pthread_create(&thread, NULL, stop_thread, &stopper), "a thread");
     usleep(100000);
     check(!__atomic_load_n(&stopper.returned, __ATOMIC_ACQUIRE),
@@ -213,7 +228,7 @@ static void memory_gone_under_load(const void* arg) {
     open_holding(&world);
     load_init(&load, blk, 0, 0, PART, true);
     hold(&world, true);
-    load_leave(&load);
+    leave_begun(&load);
     elsewhere = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     require(elsewhere != MAP_FAILED, "a page");
     none.userspace_addr = (unsigned long)elsewhere;
