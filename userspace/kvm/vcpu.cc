@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/counter.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "kvm/cpuid.h"
@@ -180,7 +181,7 @@ void Vcpu::run() {
             }
             continue;
         }
-        exits_.store(exits_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        count(exits_);
         if (!handle_exit()) {
             break;
         }

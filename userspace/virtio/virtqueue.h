@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 
+#include "base/counter.h"
 #include "memory/guest_memory.h"
 #include "virtio/queue_setup.h"
 #include "vq/vq.h"
@@ -34,11 +35,6 @@ struct QueueCounters {
     std::atomic<uint64_t> calls = 0;  // we notified the driver
     std::atomic<uint64_t> chains = 0; // given back
 };
-
-// One writer: a plain addition that others may look at.
-inline void count(std::atomic<uint64_t>& counter, uint64_t n = 1) noexcept {
-    counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-}
 
 // The device's side of a virtqueue in this process: the engine (vq/vq.h), guest memory, and the
 // call eventfd. It belongs to the one thread that runs the queue. Nothing is allocated after

@@ -86,6 +86,9 @@ void AtaDisk::execute(uint8_t command) {
         move(*sectors);
         return;
     }
+    if (manage_power(command)) {
+        return;
+    }
     switch (command) {
         case kIdentify:
             identify();
@@ -114,17 +117,8 @@ void AtaDisk::execute(uint8_t command) {
             settings_.heads = static_cast<uint8_t>((registers_.device & kHead) + 1);
             succeed();
             break;
-        case kCheckPower:
-            registers_.count[0] = 0xff; // active, or idle
-            succeed();
-            break;
         case kRecalibrate:
         case kSeek:
-        case kStandbyNow:
-        case kIdleNow:
-        case kStandby:
-        case kIdle:
-        case kSleep:
             succeed();
             break;
         default:

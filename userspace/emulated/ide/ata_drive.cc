@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "base/counter.h"
 #include "emulated/ide/ata.h"
 
 namespace vireo {
@@ -15,10 +16,6 @@ using namespace ata;
 namespace {
 
 constexpr size_t kAlignment = 4096; // what direct I/O wants at most
-
-void count(std::atomic<uint64_t>& counter, uint64_t n = 1) {
-    counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-}
 
 void push(AtaDrive::Pair& pair, uint8_t value) {
     pair[1] = pair[0];
@@ -115,6 +112,24 @@ void AtaDrive::fail(uint8_t error, uint8_t status) {
     end_command(kReady | kSeekDone | kErr | status);
 }
 
+bool AtaDrive::manage_power(uint8_t command) {
+    switch (command) {
+        case kCheckPower:
+            registers_.count[0] = 0xff; // active, or idle
+            break;
+        case kStandbyNow:
+        case kIdleNow:
+        case kStandby:
+        case kIdle:
+        case kSleep:
+            break;
+        default:
+            return false;
+    }
+    succeed();
+    return true;
+}
+
 // --- reset ---
 
 void AtaDrive::soft_reset() {
@@ -191,9 +206,7 @@ void AtaDrive::fill() {
     at_ = 0;
     end_ = size_t{part()} * sector_size_;
     if (transfer_.dma) {
-        phase_ = Phase::kBusMaster;
-        registers_.status = kReady | kSeekDone | kDrq;
-        host_.begin_dma(*this);
+        begin_dma();
     } else {
         next_write_block(!first);
     }
@@ -230,13 +243,7 @@ void AtaDrive::io_done() {
     }
     at_ = 0;
     end_ = operation_.length;
-    if (transfer_.dma) {
-        phase_ = Phase::kBusMaster;
-        registers_.status = kReady | kSeekDone | kDrq;
-        host_.begin_dma(*this);
-    } else {
-        next_read_block();
-    }
+    give();
 }
 
 // --- the host ---
@@ -246,13 +253,18 @@ void AtaDrive::send(std::span<const uint8_t> bytes, bool dma, size_t block) {
     at_ = 0;
     end_ = bytes.size();
     std::memcpy(buffer_.get(), bytes.data(), bytes.size());
-    if (dma) {
-        phase_ = Phase::kBusMaster;
-        registers_.status = kReady | kSeekDone | kDrq;
-        host_.begin_dma(*this);
-    } else {
-        next_read_block();
-    }
+    give();
+}
+
+// The host is to have what is in the buffer.
+void AtaDrive::give() {
+    transfer_.dma ? begin_dma() : next_read_block();
+}
+
+void AtaDrive::begin_dma() {
+    phase_ = Phase::kBusMaster;
+    registers_.status = kReady | kSeekDone | kDrq;
+    host_.begin_dma(*this);
 }
 
 void AtaDrive::receive(size_t bytes) {

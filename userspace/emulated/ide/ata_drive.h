@@ -126,6 +126,8 @@ protected:
     // Done, or not: with an interrupt.
     void succeed();
     void fail(uint8_t error, uint8_t status = 0);
+    // The commands of power management, which all drives have alike; false: it is none.
+    bool manage_power(uint8_t command);
 
     void start(const Transfer& transfer);
     // Give the host these bytes; at most the buffer's size.
@@ -156,6 +158,8 @@ private:
     void fetch();
     void store();
     void fill();
+    void give();
+    void begin_dma();
     void next_read_block();
     void next_write_block(bool interrupt);
     void block_read();

@@ -118,6 +118,9 @@ void AtapiDrive::set_signature() {
 }
 
 void AtapiDrive::execute(uint8_t command) {
+    if (manage_power(command)) {
+        return;
+    }
     switch (command) {
         case kPacket:
             begin_packet();
@@ -132,17 +135,6 @@ void AtapiDrive::execute(uint8_t command) {
             break;
         case kSetFeatures:
             set_features();
-            break;
-        case kCheckPower:
-            registers_.count[0] = 0xff;
-            succeed();
-            break;
-        case kStandbyNow:
-        case kIdleNow:
-        case kStandby:
-        case kIdle:
-        case kSleep:
-            succeed();
             break;
         default:
             fail(kAborted);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/counter.h"
 #include "emulated/ide/ata.h"
 #include "emulated/ide/ata_disk.h"
 #include "emulated/ide/atapi_drive.h"
@@ -93,8 +94,7 @@ void IdeChannel::reset() {
 // --- what drives ask for ---
 
 void IdeChannel::interrupt(AtaDrive& drive) {
-    auto& interrupts = drive.counters().interrupts;
-    interrupts.store(interrupts.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    count(drive.counters().interrupts);
     interrupt_ = true;
     bus_master_.interrupted();
     update_line();
@@ -185,8 +185,7 @@ AtaDrive* IdeChannel::selected() const {
 AtaDrive* IdeChannel::trap() {
     AtaDrive* drive = selected();
     if (drive) {
-        auto& traps = drive->counters().traps;
-        traps.store(traps.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+        count(drive->counters().traps);
     }
     return drive;
 }
