@@ -18,6 +18,7 @@
 #include "emulated/ide/ata.h"
 #include "emulated/ide/controller.h"
 #include "input.h"
+#include "no_hypervisor.h"
 
 namespace vireo {
 
@@ -40,19 +41,6 @@ void must(bool so, const char* what) {
         abort();
     }
 }
-
-class NoHypervisor final : public Platform {
-public:
-    void send_msi(const Msi&) noexcept override {}
-    unsigned add_msi_route() override { return 0; }
-    void remove_msi_route(unsigned) noexcept override {}
-    void set_msi_route(unsigned, const Msi&) override {}
-    void attach_irqfd(unsigned, int) override {}
-    void detach_irqfd(unsigned, int) noexcept override {}
-    void set_line(unsigned, bool) noexcept override {}
-    void add_doorbell(const Doorbell&) override {}
-    void remove_doorbell(const Doorbell&) noexcept override {}
-};
 
 DriveOptions image(const char* name, off_t size, bool cdrom) {
     DriveOptions options;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "emulated/nic_world.h"
 #include "input.h"
+#include "no_hypervisor.h"
 
 namespace vireo {
 
@@ -18,19 +19,6 @@ void say(std::string_view) {}
 namespace {
 
 constexpr const char* kModels[] = {"e1000", "rtl8139", "rtl8139c"};
-
-class Hypervisor final : public Platform {
-public:
-    void send_msi(const Msi&) noexcept override {}
-    unsigned add_msi_route() override { return 0; }
-    void remove_msi_route(unsigned) noexcept override {}
-    void set_msi_route(unsigned, const Msi&) override {}
-    void attach_irqfd(unsigned, int) override {}
-    void detach_irqfd(unsigned, int) noexcept override {}
-    void set_line(unsigned, bool) noexcept override {}
-    void add_doorbell(const Doorbell&) override {}
-    void remove_doorbell(const Doorbell&) noexcept override {}
-};
 
 void must(bool so, const char* what) {
     if (!so) {
@@ -146,7 +134,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         return 0;
     }
     const char* model = vireo::kModels[data[0] % std::size(vireo::kModels)];
-    vireo::Hypervisor platform;
+    vireo::NoHypervisor platform;
     vireo::test::NicWorld world(model, platform, true);
     const auto driver = vireo::test::make_nic_driver(model, world);
     driver->start();
