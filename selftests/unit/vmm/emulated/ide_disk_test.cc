@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <latch>
+#include <thread>
+
 #include "emulated/ide_world.h"
 
 namespace vireo {
@@ -244,6 +247,24 @@ TEST_F(IdeDisk, FlushesAndVerifies) {
     EXPECT_EQ(settled(), kGood);
     EXPECT_EQ(counter(&AtaDrive::Counters::bytes_read), 256 * 512u);
     EXPECT_EQ(counter(&AtaDrive::Counters::pio_bytes), 0u);
+}
+
+TEST_F(IdeDisk, IsBusyUntilTheImageIsFlushed) {
+    std::latch held{1}, released{1};
+    std::thread holder([&] {
+        first.loop().call([&] {
+            held.count_down();
+            released.wait();
+        });
+    });
+    held.wait(); // what asks the image waits, too
+    command(kFlush);
+    EXPECT_EQ(alternate(), kBusy);
+    EXPECT_FALSE(interrupted());
+    released.count_down();
+    holder.join();
+    EXPECT_EQ(settled(), kGood);
+    EXPECT_TRUE(interrupted());
 }
 
 TEST_F(IdeDisk, InterruptsOnlyWhenItMay) {
